@@ -1,0 +1,2 @@
+//! Linux, a thin file per facility. Decides nothing: it does what a plan says and
+//! tells what the kernel answered. The only place with `unsafe`.

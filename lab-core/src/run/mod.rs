@@ -1,0 +1,1 @@
+//! How a lab lives: launcher, zygote, node processes, keeper, control socket.

@@ -1,0 +1,10 @@
+//! The services of Tierlab, one module a product. A service never touches a
+//! namespace, a route or a rule: it asks the engine (see [`lab_core::service`]).
+#![forbid(unsafe_code)]
+
+use lab_core::service::{Catalogue, Service};
+
+/// Every service of this project.
+pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
+
+static SERVICES: &[&dyn Service] = &[];

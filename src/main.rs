@@ -1,0 +1,4 @@
+//! The `lab` command.
+#![forbid(unsafe_code)]
+
+fn main() {}
