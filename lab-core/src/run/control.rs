@@ -1,0 +1,285 @@
+//! The control protocol between the `lab` command and the keeper: one request a
+//! connection, then responses until one that ends it. A message is a little-endian
+//! `u32` length and that many bytes of JSON; descriptors travel beside it (SCM_RIGHTS).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+
+/// Version of the protocol; a keeper refuses another one with [`Response::Error`].
+pub const PROTOCOL: u32 = 1;
+/// Longest message accepted, in bytes (a plan of 1,000 nodes takes about 4 MB).
+pub const MAX_MESSAGE: u32 = 64 << 20;
+
+/// First message of the command.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`PROTOCOL`] of the sender.
+    pub protocol: u32,
+    /// Version of the program, for people.
+    pub program: String,
+    /// What it wants.
+    pub request: Request,
+}
+
+/// What the command asks.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// → [`Response::Status`].
+    Status,
+    /// → [`Response::Plan`]: the plan in force, faults included.
+    Plan,
+    /// Runs a program in a node. Descriptors: stdin, stdout, stderr of the caller.
+    /// → [`Response::Exited`]. The tree ends with this connection.
+    Exec(Exec),
+    /// Makes the lab like this plan. → [`Response::Progress`]…, then [`Response::Done`].
+    Apply {
+        /// The new plan.
+        plan: Box<Plan>,
+    },
+    /// Breaks something. → [`Response::Done`].
+    Fault(Fault),
+    /// Mends one fault, or all. → [`Response::Done`].
+    Heal(Option<Fault>),
+    /// Log lines. → [`Response::Log`]…, then [`Response::Done`] (never while following).
+    Logs {
+        /// One node, or all.
+        node: Option<String>,
+        /// Go on with what comes.
+        follow: bool,
+    },
+    /// Ends the lab. → [`Response::Done`], then everything is killed.
+    Down,
+}
+
+/// Messages of the command while an [`Request::Exec`] runs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExecControl {
+    /// The terminal's size changed.
+    Resize {
+        /// Rows.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
+    /// Send this signal to the program's process group.
+    Signal(i32),
+}
+
+/// A program to run in a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Exec {
+    /// Node.
+    pub node: String,
+    /// Program and arguments; empty: the user's shell.
+    pub argv: Vec<String>,
+    /// The caller's environment (TERM, LANG, …); PATH, HOME and the CA variables are the node's.
+    pub env: BTreeMap<String, String>,
+    /// The caller's folder; the program starts there if the node can see it, else in HOME.
+    pub cwd: String,
+    /// User to run as.
+    pub user: Option<String>,
+    /// Give it a terminal of the lab: descriptor 0 is then the only one, the slave end is made
+    /// in the node and bytes are copied.
+    pub terminal: Option<TerminalSize>,
+}
+
+/// Size of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminalSize {
+    /// Rows.
+    pub rows: u16,
+    /// Columns.
+    pub columns: u16,
+}
+
+/// Something broken on purpose.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// A node's leg on a segment loses its carrier.
+    Link {
+        /// Node.
+        node: String,
+        /// Segment.
+        segment: String,
+    },
+    /// A node is switched off.
+    Kill {
+        /// Node.
+        node: String,
+    },
+    /// A process of a node is stopped (all of them where none is named).
+    Stop {
+        /// Node.
+        node: String,
+        /// Process.
+        process: Option<String>,
+    },
+    /// A member gets no new work from any balancer.
+    Drain {
+        /// Member (a node).
+        node: String,
+    },
+}
+
+/// What the keeper answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Response {
+    /// State of the lab.
+    Status(Box<Status>),
+    /// The plan in force.
+    Plan(Box<Plan>),
+    /// The program ended.
+    Exited {
+        /// Exit status, or 128 + the signal's number.
+        status: i32,
+    },
+    /// A line of a log.
+    Log(LogLine),
+    /// Something went on.
+    Progress(Progress),
+    /// Finished.
+    Done,
+    /// Not done.
+    Error(Refusal),
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// A sentence.
+    pub message: String,
+    /// What to do.
+    pub help: Option<String>,
+    /// Exit code for the command: 1, 2 or 3.
+    pub code: u8,
+}
+
+/// A line of a node's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Milliseconds since the Unix epoch.
+    pub time: u64,
+    /// Node.
+    pub node: String,
+    /// Process of the node, or `lab` for what the engine says about it.
+    pub process: String,
+    /// The line, without its end; invalid UTF-8 replaced.
+    pub text: String,
+}
+
+/// Progress of `up` and `apply`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// So much is to be done.
+    Total {
+        /// Nodes to start.
+        nodes: usize,
+        /// Processes to become healthy.
+        processes: usize,
+    },
+    /// A node stands, with its links, routes and rules.
+    Node {
+        /// Node.
+        node: String,
+    },
+    /// A process was seen healthy.
+    Healthy {
+        /// Node.
+        node: String,
+        /// Process.
+        process: String,
+    },
+    /// A stage ended.
+    Stage {
+        /// Its name (`links`, `certificates`, …).
+        stage: String,
+        /// Microseconds it took.
+        micros: u64,
+    },
+    /// Something to know, though it goes on.
+    Warning {
+        /// A sentence.
+        message: String,
+    },
+}
+
+/// State of a lab.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its name.
+    pub lab: String,
+    /// One line about it.
+    pub title: Option<String>,
+    /// Milliseconds since the Unix epoch when it came up.
+    pub since: u64,
+    /// Faults in force.
+    pub faults: Vec<Fault>,
+    /// Nodes.
+    pub nodes: BTreeMap<String, NodeStatus>,
+    /// Pools: name → member → healthy, down or drained.
+    pub pools: BTreeMap<String, BTreeMap<String, String>>,
+    /// Packets and bytes by ACL node and rule id.
+    pub rules: BTreeMap<String, BTreeMap<String, Count>>,
+}
+
+/// Packets and bytes counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Count {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// State of a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeStatus {
+    /// Fully qualified name.
+    pub fqdn: String,
+    /// Addresses by segment.
+    pub addresses: BTreeMap<String, Vec<String>>,
+    /// Whether it runs.
+    pub running: bool,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// Its processes.
+    pub processes: BTreeMap<String, ProcessStatus>,
+}
+
+/// State of a process of a node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    /// Service or program.
+    pub what: String,
+    /// State.
+    pub state: ProcessState,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// The last thing that went wrong, a sentence.
+    pub trouble: Option<String>,
+}
+
+/// State of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcessState {
+    /// Started, not seen healthy yet.
+    Starting,
+    /// Its protocol was seen to work from another node.
+    Healthy,
+    /// It runs and its check fails.
+    Unhealthy,
+    /// It ended and waits to be started again.
+    Waiting,
+    /// It ended and stays so, or was stopped.
+    Stopped,
+}
