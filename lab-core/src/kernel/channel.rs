@@ -152,3 +152,51 @@ impl AsRawFd for Channel {
         self.socket.as_raw_fd()
     }
 }
+
+/// One end of a channel for tokio.
+#[derive(Debug)]
+pub struct AsyncChannel {
+    inner: tokio::io::unix::AsyncFd<Channel>,
+}
+
+impl AsyncChannel {
+    /// Makes a channel non-blocking and registers it with the running reactor.
+    ///
+    /// # Errors
+    /// What fcntl(2) or epoll_ctl(2) says.
+    pub fn new(channel: Channel) -> io::Result<Self> {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+        fcntl(&channel.socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Self { inner: tokio::io::unix::AsyncFd::new(channel)? })
+    }
+
+    /// See [`Channel::send`].
+    ///
+    /// # Errors
+    /// As there, but it waits where that one would block.
+    pub async fn send<T: Serialize>(
+        &self,
+        message: &T,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
+        loop {
+            let mut guard = self.inner.writable().await?;
+            if let Ok(result) = guard.try_io(|inner| inner.get_ref().send(message, descriptors)) {
+                return result;
+            }
+        }
+    }
+
+    /// See [`Channel::receive`].
+    ///
+    /// # Errors
+    /// As there, but it waits where that one would block.
+    pub async fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+        loop {
+            let mut guard = self.inner.readable().await?;
+            if let Ok(result) = guard.try_io(|inner| inner.get_ref().receive()) {
+                return result;
+            }
+        }
+    }
+}

@@ -328,3 +328,17 @@ pub fn wait_signal(signals: &nix::sys::signal::SigSet) -> io::Result<(i32, i32)>
         return Ok((signal, value));
     }
 }
+
+/// Waits for one of `signals`, which must be blocked, for at most `limit`; `None` when none came.
+pub fn wait_signal_for(
+    signals: &nix::sys::signal::SigSet,
+    limit: std::time::Duration,
+) -> Option<i32> {
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(limit.subsec_nanos()),
+    };
+    // SAFETY: a null siginfo is allowed; the set and the limit outlive the call.
+    let signal = unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), &limit) };
+    (signal > 0).then_some(signal)
+}

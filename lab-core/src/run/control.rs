@@ -51,8 +51,6 @@ pub enum Request {
         /// Go on with what comes.
         follow: bool,
     },
-    /// Ends the lab. → [`Response::Done`], then everything is killed.
-    Down,
 }
 
 /// Messages of the command while an [`Request::Exec`] runs.
@@ -83,8 +81,7 @@ pub struct Exec {
     pub cwd: String,
     /// User to run as.
     pub user: Option<String>,
-    /// Give it a terminal of the lab: descriptor 0 is then the only one, the slave end is made
-    /// in the node and bytes are copied.
+    /// Give it a terminal of the node; the caller copies bytes to and from its master side.
     pub terminal: Option<TerminalSize>,
 }
 
@@ -135,6 +132,8 @@ pub enum Response {
     Status(Box<Status>),
     /// The plan in force.
     Plan(Box<Plan>),
+    /// The program runs in a terminal. Descriptor: its master side.
+    Terminal,
     /// The program ended.
     Exited {
         /// Exit status, or 128 + the signal's number.

@@ -1,0 +1,209 @@
+//! Operations of a diff, carried out.
+
+use std::rc::Rc;
+
+use futures::future::try_join_all;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::Keeper;
+use super::node::Node;
+use crate::kernel::{nft, sysctl};
+use crate::plan::{Action, NodePlan, Operation, ProcessKind, Ruleset};
+use crate::run::control::{Progress, Refusal};
+use crate::run::messages::ToNode;
+
+impl Keeper {
+    /// Carries out operations in their order; nodes that start one after the other start together.
+    pub(super) async fn execute(
+        self: &Rc<Self>,
+        operations: &[Operation],
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<(), Refusal> {
+        let count = |kind: fn(&Operation) -> usize| operations.iter().map(kind).sum();
+        let _ = progress.send(Progress::Total {
+            nodes: count(|operation| usize::from(matches!(operation, Operation::StartNode { .. }))),
+            processes: count(|operation| match operation {
+                Operation::StartNode { plan } => plan.processes.iter().filter(|process| process.running).count(),
+                Operation::StartProcess { .. } => 1,
+                _ => 0,
+            }),
+        });
+        let together = |a: &Operation, b: &Operation| {
+            matches!((a, b), (Operation::StartNode { .. }, Operation::StartNode { .. }))
+        };
+        for group in operations.chunk_by(together) {
+            try_join_all(group.iter().map(|operation| self.carry_out(operation, progress))).await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(
+        self: &Rc<Self>,
+        operation: &Operation,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<(), Refusal> {
+        match operation {
+            Operation::AddSegment { segment, plan } => self
+                .fabric
+                .add_bridge(&plan.bridge, plan.mtu)
+                .await
+                .map_err(|error| kernel(&format!("making the segment {segment}"), &error)),
+            Operation::RemoveSegment { segment, bridge } => self
+                .fabric
+                .delete_link(bridge)
+                .await
+                .map_err(|error| kernel(&format!("removing the segment {segment}"), &error)),
+            Operation::StartNode { plan } => {
+                self.start_node(plan).await?;
+                let _ = progress.send(Progress::Node { node: plan.name.clone() });
+                Ok(())
+            }
+            Operation::StopNode { node } => {
+                self.stop_node(node).await;
+                Ok(())
+            }
+            Operation::AddLink { node, link } => {
+                let handle = self.find_node(node)?;
+                let bridge = self.bridge(&link.segment);
+                self.fabric
+                    .connect(&handle.network, &bridge, link)
+                    .await
+                    .map_err(|error| kernel(&format!("connecting {node} to {}", link.segment), &error))
+            }
+            Operation::RemoveLink { node, link } => self
+                .fabric
+                .delete_link(&link.port)
+                .await
+                .map_err(|error| kernel(&format!("taking {node} off {}", link.segment), &error)),
+            Operation::ChangeLink { node, from, to } => {
+                let handle = self.find_node(node)?;
+                self.fabric
+                    .change_link(&handle.network, from, to)
+                    .await
+                    .map_err(|error| kernel(&format!("changing {node} on {}", to.segment), &error))
+            }
+            Operation::ChangeRoutes { node, remove, add } => self
+                .find_node(node)?
+                .network
+                .change_routes(remove, add)
+                .await
+                .map_err(|error| kernel(&format!("changing the routes of {node}"), &error)),
+            Operation::SetRules { node, rules } => self.set_rules(&*self.find_node(node)?, rules).await,
+            Operation::SetSysctls { node, sysctls } => {
+                let handle = self.find_node(node)?;
+                sysctl::write(handle.network.namespace(), sysctls)
+                    .map_err(|error| kernel(&format!("setting up {node}"), &error))
+            }
+            Operation::SetFiles { node, files, remove } => {
+                let message = ToNode::Files { files: files.clone(), remove: remove.clone() };
+                self.find_node(node)?.send(&message, &[]).await
+            }
+            Operation::StartProcess { node, process } => {
+                let handle = self.find_node(node)?;
+                self.start_process(&handle, process);
+                Ok(())
+            }
+            Operation::StopProcess { node, process } => {
+                self.find_node(node)?.stop_process(process).await;
+                Ok(())
+            }
+            Operation::Reconfigure { node, process } => {
+                let ProcessKind::Service { settings, .. } = &process.kind else { return Ok(()) };
+                self.find_node(node)?.reconfigure(process, settings);
+                Ok(())
+            }
+        }
+    }
+
+    /// Starts a node with all it has.
+    pub(super) async fn start_node(self: &Rc<Self>, plan: &NodePlan) -> Result<(), Refusal> {
+        if !plan.running {
+            return Ok(());
+        }
+        let node = Node::be_born(self, plan).await?;
+        let wired = async {
+            let links = plan.links.iter().map(|link| (self.bridge(&link.segment), link));
+            self.fabric
+                .connect_node(&node.network, &links.collect::<Vec<_>>(), &plan.routes)
+                .await
+                .map_err(|error| kernel(&format!("connecting {}", plan.name), &error))?;
+            self.set_rules(&node, &plan.rules).await?;
+            // After the rules: some settings exist only with connection tracking.
+            sysctl::write(node.network.namespace(), &plan.sysctls)
+                .map_err(|error| kernel(&format!("setting up {}", plan.name), &error))
+        };
+        let (wired, prepared) = futures::join!(wired, node.until_prepared());
+        if let Err(refusal) = wired.and(prepared) {
+            self.disconnect(plan).await;
+            return Err(refusal);
+        }
+        self.nodes.borrow_mut().insert(plan.name.clone(), Rc::clone(&node));
+        node.watch(self);
+        for process in plan.processes.iter().filter(|process| process.running) {
+            self.start_process(&node, process);
+        }
+        Ok(())
+    }
+
+    /// Ends a node: its process, its links.
+    pub(super) async fn stop_node(self: &Rc<Self>, name: &str) {
+        let node = self.nodes.borrow_mut().remove(name);
+        if let Some(node) = node {
+            let plan = node.plan.clone();
+            node.end();
+            self.disconnect(&plan).await;
+        }
+        self.members.borrow_mut().retain(|(node, _), _| node != name);
+    }
+
+    /// Removes what a dead node left in the fabric.
+    pub(super) async fn disconnect(&self, plan: &NodePlan) {
+        for link in &plan.links {
+            // With its namespace gone, the kernel may have been faster.
+            let _ = self.fabric.delete_link(&link.port).await;
+        }
+    }
+
+    fn bridge(&self, segment: &str) -> String {
+        self.current
+            .borrow()
+            .segments
+            .get(segment)
+            .map_or_else(|| segment.to_owned(), |plan| plan.bridge.clone())
+    }
+
+    /// Writes a node's rules, with the members that its balancer chose.
+    pub(super) async fn set_rules(&self, node: &Node, rules: &Ruleset) -> Result<(), Refusal> {
+        if rules.chains.is_empty() && !node.has_rules.replace(!rules.chains.is_empty()) {
+            return Ok(());
+        }
+        node.has_rules.set(!rules.chains.is_empty());
+        let mut rules = rules.clone();
+        for chain in &mut rules.chains {
+            let key = (node.plan.name.clone(), chain.name.trim_start_matches("vip-").to_owned());
+            if let Some(members) = self.members.borrow().get(&key) {
+                spread(chain, members);
+            }
+        }
+        nft::apply(node.network.namespace(), &rules)
+            .await
+            .map_err(|error| kernel(&format!("writing the rules of {}", node.plan.name), &error))
+    }
+}
+
+/// Lets a VIP's chain spread over these members only; none: connections are refused.
+pub(super) fn spread(chain: &mut crate::plan::Chain, members: &[std::net::IpAddr]) {
+    for rule in &mut chain.rules {
+        if let Action::Dnat { targets, .. } = &mut rule.action {
+            targets.retain(|target| members.contains(&target.address));
+            if targets.is_empty() {
+                rule.action = Action::Drop;
+            }
+        }
+    }
+}
+
+/// What the kernel refused.
+fn kernel(what: &str, error: &std::io::Error) -> Refusal {
+    Refusal { message: format!("{what}: {error}"), help: Some("`lab doctor` tries what a lab needs of this host".into()), code: 3 }
+}

@@ -1,0 +1,251 @@
+//! A node as the keeper knows it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::Keeper;
+use super::process::{Command, Process};
+use crate::check::Restart;
+use crate::kernel::channel::{AsyncChannel, Channel};
+use crate::kernel::netns::NetNs;
+use crate::kernel::network::Network;
+use crate::plan::{NodePlan, ProcessPlan};
+use crate::run::control::Refusal;
+use crate::run::messages::{FromNode, Slice, ToNode};
+
+/// First and longest wait before a node that died is started again.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// What happened to something that a node was asked to start.
+#[derive(Debug)]
+pub(super) enum Event {
+    /// It got a terminal.
+    Terminal(OwnedFd),
+    /// It ended.
+    Exited(i32),
+    /// It was not started.
+    Refused(Refusal),
+}
+
+/// A node that lives.
+pub(super) struct Node {
+    /// As it was started.
+    pub plan: NodePlan,
+    /// Its network.
+    pub network: Network,
+    /// Rules were written to it.
+    pub has_rules: Cell<bool>,
+    channel: AsyncChannel,
+    prepared: RefCell<Option<oneshot::Receiver<Result<(), String>>>>,
+    waiting: RefCell<HashMap<u64, mpsc::UnboundedSender<Event>>>,
+    /// Its processes by name.
+    pub processes: RefCell<BTreeMap<String, Rc<Process>>>,
+    tasks: RefCell<Vec<AbortHandle>>,
+    ended: Cell<bool>,
+}
+
+impl Node {
+    /// Has the node forked and hands it its slice.
+    pub async fn be_born(keeper: &Keeper, plan: &NodePlan) -> Result<Rc<Self>, Refusal> {
+        let refuse = |error: std::io::Error| Refusal {
+            message: format!("can't start the node {}: {error}", plan.name),
+            help: Some("look at the host's limits: `ulimit -n`, memory, space in the state folder".into()),
+            code: 3,
+        };
+        let mut credentials = BTreeMap::new();
+        for certificate in &plan.certificates {
+            let credential = keeper.authority.issue(certificate).map_err(refuse)?;
+            credentials.insert(certificate.id.clone(), credential);
+        }
+        let (ours, theirs) = Channel::pair().map_err(refuse)?;
+        let network = keeper.give_birth(&plan.name, &theirs).await?;
+        drop(theirs);
+        let channel = AsyncChannel::new(ours).map_err(refuse)?;
+        let slice = Slice {
+            lab: keeper.lab.clone(),
+            plan: plan.clone(),
+            credentials,
+            trust: keeper.authority.root.clone(),
+            trust_hash: keeper.authority.root_hash.clone(),
+            other_users: keeper.other_users,
+        };
+        channel.send(&ToNode::Slice(Box::new(slice)), &[]).await.map_err(refuse)?;
+        let network = Network::open(NetNs::from_fd(network)).map_err(refuse)?;
+        let (sender, receiver) = oneshot::channel();
+        let node = Rc::new(Self {
+            plan: plan.clone(),
+            network,
+            has_rules: Cell::new(false),
+            channel,
+            prepared: RefCell::new(Some(receiver)),
+            waiting: RefCell::default(),
+            processes: RefCell::default(),
+            tasks: RefCell::default(),
+            ended: Cell::new(false),
+        });
+        let reader = Rc::clone(&node);
+        let task = tokio::task::spawn_local(async move { reader.read(sender).await });
+        node.tasks.borrow_mut().push(task.abort_handle());
+        Ok(node)
+    }
+
+    /// Waits until its root folder is in place.
+    pub async fn until_prepared(&self) -> Result<(), Refusal> {
+        let receiver = self.prepared.borrow_mut().take();
+        let outcome = match receiver {
+            Some(receiver) => receiver.await.unwrap_or_else(|_| Err("it died".into())),
+            None => Ok(()),
+        };
+        outcome.map_err(|error| Refusal {
+            message: format!("can't prepare the node {}: {error}", self.plan.name),
+            help: Some("`lab doctor` tries what a lab needs of this host".into()),
+            code: 3,
+        })
+    }
+
+    /// Reads what the node says until it is dead.
+    async fn read(&self, prepared: oneshot::Sender<Result<(), String>>) {
+        let mut prepared = Some(prepared);
+        loop {
+            let (message, descriptors) = match self.channel.receive::<FromNode>().await {
+                Ok(Some(received)) => received,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!("{} is not understood: {error}", self.plan.name);
+                    break;
+                }
+            };
+            match message {
+                FromNode::Prepared => {
+                    if let Some(prepared) = prepared.take() {
+                        let _ = prepared.send(Ok(()));
+                    }
+                }
+                FromNode::Failed(error) => match prepared.take() {
+                    Some(prepared) => drop(prepared.send(Err(error))),
+                    None => tracing::error!("{}: {error}", self.plan.name),
+                },
+                FromNode::Terminal { id } => {
+                    if let Some(master) = descriptors.into_iter().next() {
+                        self.tell(id, Event::Terminal(master));
+                    }
+                }
+                FromNode::Exited { id, status } => {
+                    self.tell(id, Event::Exited(status));
+                    self.waiting.borrow_mut().remove(&id);
+                }
+                FromNode::Refused { id, refusal } => {
+                    self.tell(id, Event::Refused(refusal));
+                    self.waiting.borrow_mut().remove(&id);
+                }
+            }
+        }
+        // Whoever waits for something of it sees the channel end.
+        self.waiting.borrow_mut().clear();
+    }
+
+    fn tell(&self, id: u64, event: Event) {
+        if let Some(waiting) = self.waiting.borrow().get(&id) {
+            let _ = waiting.send(event);
+        }
+    }
+
+    /// Starts it again, by its rule, when it dies by itself.
+    pub fn watch(self: &Rc<Self>, keeper: &Rc<Keeper>) {
+        let reader = self.tasks.borrow_mut().pop();
+        let (node, keeper) = (Rc::clone(self), Rc::clone(keeper));
+        let task = tokio::task::spawn_local(async move {
+            // The reader's end is the node's.
+            let mut alive = node.events_of(u64::MAX);
+            while alive.recv().await.is_some() {}
+            if !node.ended.get() {
+                node.died(&keeper).await;
+            }
+        });
+        self.tasks.borrow_mut().extend(reader);
+        drop(task);
+    }
+
+    async fn died(self: &Rc<Self>, keeper: &Rc<Keeper>) {
+        let name = self.plan.name.clone();
+        keeper.logs.note(&name, "the node died");
+        {
+            let _one_at_a_time = keeper.changing.lock().await;
+            keeper.stop_node(&name).await;
+        }
+        let never = self.plan.processes.iter().all(|process| process.restart == Restart::Never);
+        if never && !self.plan.processes.is_empty() {
+            return;
+        }
+        let mut wait = BACK_OFF.0;
+        loop {
+            tokio::time::sleep(wait).await;
+            let _one_at_a_time = keeper.changing.lock().await;
+            let plan = keeper.current.borrow().nodes.get(&name).cloned();
+            // Removed, switched off or started meanwhile.
+            let Some(plan) = plan.filter(|plan| plan.running && keeper.node(&name).is_none()) else {
+                return;
+            };
+            match keeper.start_node(&plan).await {
+                Ok(()) => {
+                    *keeper.restarts.borrow_mut().entry(name.clone()).or_default() += 1;
+                    keeper.logs.note(&name, "started again");
+                    return;
+                }
+                Err(refusal) => keeper.logs.note(&name, &refusal.message),
+            }
+            wait = (wait * 2).min(BACK_OFF.1);
+        }
+    }
+
+    /// What happens to number `id` from now on; ends with the node.
+    pub fn events_of(&self, id: u64) -> mpsc::UnboundedReceiver<Event> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.waiting.borrow_mut().insert(id, sender);
+        receiver
+    }
+
+    /// Sends a message to the node's first process.
+    pub async fn send(&self, message: &ToNode, descriptors: &[BorrowedFd<'_>]) -> Result<(), Refusal> {
+        self.channel.send(message, descriptors).await.map_err(|error| Refusal {
+            message: format!("the node {} is not reached: {error}", self.plan.name),
+            help: Some("it may have died just now; `lab status` tells".into()),
+            code: 1,
+        })
+    }
+
+    /// Ends the node: its first process reads end of file.
+    pub fn end(&self) {
+        self.ended.set(true);
+        for process in self.processes.borrow().values() {
+            process.abandon();
+        }
+        let message = self.channel.shut_down();
+        if let Err(error) = message {
+            tracing::warn!("{}: {error}", self.plan.name);
+        }
+    }
+
+    /// Ends a process and waits for it.
+    pub async fn stop_process(&self, name: &str) {
+        let process = self.processes.borrow().get(name).cloned();
+        if let Some(process) = process {
+            process.stop().await;
+        }
+        self.processes.borrow_mut().remove(name);
+    }
+
+    /// Tells a service its new settings.
+    pub fn reconfigure(&self, plan: &ProcessPlan, settings: &serde_json::Value) {
+        if let Some(process) = self.processes.borrow().get(&plan.name) {
+            process.replan(plan.clone());
+            process.command(Command::Settings(settings.clone()));
+        }
+    }
+}

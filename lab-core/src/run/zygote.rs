@@ -1,0 +1,151 @@
+//! The first process of a lab: single-threaded, forks the keeper and the nodes, reaps, and ends
+//! when the keeper ends. The kernel then ends everything else.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixListener;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::messages::{FromZygote, ToLauncher, ToZygote};
+use super::{keeper, launcher, node, root};
+use crate::kernel::channel::Channel;
+use crate::kernel::process::{self, Fork};
+use crate::plan::Plan;
+use crate::service::Catalogue;
+
+/// What the first process is born with.
+pub(super) struct Birth {
+    /// What to build.
+    pub plan: Plan,
+    /// Services.
+    pub catalogue: Catalogue,
+    /// Programs can change to other users.
+    pub other_users: bool,
+    /// The bound control socket.
+    pub listener: UnixListener,
+    /// The state folder.
+    pub state: OwnedFd,
+    /// The engine's own log.
+    pub log: OwnedFd,
+    /// The lab's lock, held until the last of us ends.
+    pub lock: OwnedFd,
+    /// The keeper's end of the channel to the launcher.
+    pub launcher: Channel,
+}
+
+/// Lives as the first process.
+pub(super) fn run(birth: Birth) -> ! {
+    process::set_title("lab");
+    if let Err(error) = settle(&birth) {
+        let refusal = launcher::forbidden("preparing the nodes' root folder", &error.to_string());
+        let _ = birth.launcher.send(&ToLauncher::Failed(refusal), &[]);
+        process::exit_now(3);
+    }
+    let Ok((ours, theirs)) = Channel::pair() else { process::exit_now(3) };
+    let keeper = match process::fork(CloneFlags::empty()) {
+        Ok(Fork::Child) => {
+            drop(ours);
+            keeper::run(birth, theirs)
+        }
+        Ok(Fork::Parent(pid)) => pid,
+        Err(_) => process::exit_now(3),
+    };
+    drop(theirs);
+    // Of what we were born with only the catalogue and the lock stay here.
+    let Birth { catalogue, lock, plan: _, listener: _, state: _, log: _, launcher: _, other_users: _ } = birth;
+    let _ = serve(&ours, keeper, catalogue);
+    drop(lock);
+    process::exit_now(0)
+}
+
+fn settle(birth: &Birth) -> io::Result<()> {
+    nix::unistd::setsid()?;
+    let nothing = OwnedFd::from(std::fs::File::open("/dev/null")?);
+    process::redirect(&nothing, 0)?;
+    process::redirect(&birth.log, 1)?;
+    process::redirect(&birth.log, 2)?;
+    nix::unistd::sethostname(&birth.plan.lab)?;
+    // The caller's folder may be on a file system that somebody wants to unmount.
+    nix::unistd::chdir("/")?;
+    root::prepare_template()
+}
+
+/// Forks nodes on request until the keeper is gone.
+fn serve(channel: &Channel, keeper: Pid, catalogue: Catalogue) -> io::Result<()> {
+    let mut children = SigSet::empty();
+    children.add(Signal::SIGCHLD);
+    children.thread_block()?;
+    let signals = SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    let fabric = OwnedFd::from(std::fs::File::open("/proc/self/ns/net")?);
+    loop {
+        let mut set = [
+            PollFd::new(channel.as_fd(), PollFlags::POLLIN),
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+        ];
+        match poll(&mut set, PollTimeout::NONE) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            result => result?,
+        };
+        let [request, child] = set.map(|fd| fd.revents().is_some_and(|events| !events.is_empty()));
+        if child {
+            while let Ok(Some(_)) = signals.read_signal() {}
+            if reap(keeper) {
+                return Ok(());
+            }
+        }
+        if request {
+            let Some((ToZygote::Node { name }, descriptors)) = channel.receive()? else {
+                return Ok(());
+            };
+            let Some(control) = descriptors.into_iter().next() else { continue };
+            match give_birth(&name, control, &fabric, catalogue) {
+                Ok(network) => channel.send(&FromZygote::Node, &[network.as_fd()])?,
+                Err(error) => channel.send(&FromZygote::Failed(error.to_string()), &[])?,
+            }
+        }
+    }
+}
+
+/// Forks a node; gives its network namespace.
+fn give_birth(
+    name: &str,
+    control: OwnedFd,
+    fabric: &OwnedFd,
+    catalogue: Catalogue,
+) -> io::Result<OwnedFd> {
+    // The network namespace is made on this side, so that the keeper can wire it while the node
+    // is still busy with its mounts.
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    let network = std::fs::File::open("/proc/self/ns/net").map(OwnedFd::from);
+    let flags = CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWIPC;
+    let born = process::fork(flags);
+    if let Ok(Fork::Child) = born {
+        process::set_title(name);
+        process::close_other_descriptors(&[control.as_raw_fd()]);
+        node::run(Channel::from_fd(control), catalogue)
+    }
+    setns(fabric, CloneFlags::CLONE_NEWNET)?;
+    born?;
+    network
+}
+
+/// Reaps all that ended; true when the keeper did.
+fn reap(keeper: Pid) -> bool {
+    let mut ended = false;
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) => ended |= pid == keeper,
+            Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::ECHILD) => return ended,
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
