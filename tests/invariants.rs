@@ -9,7 +9,10 @@ fn root() -> PathBuf {
 /// Every Rust file below a folder, with its text up to its tests.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).expect("a folder of the project").flatten() {
+        for entry in std::fs::read_dir(folder)
+            .expect("a folder of the project")
+            .flatten()
+        {
             let path = entry.path();
             if path.is_dir() {
                 walk(&path, found);
@@ -25,14 +28,20 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
         .into_iter()
         .map(|path| {
             let text = std::fs::read_to_string(&path).expect("source");
-            let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+            let code = text
+                .split("#[cfg(test)]")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
             (path, code)
         })
         .collect()
 }
 
 fn code_lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"))
+    text.lines()
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with("//"))
 }
 
 #[track_caller]
@@ -40,7 +49,11 @@ fn none_has(folder: &str, forbidden: &[&str], why: &str) {
     for (path, text) in sources(folder) {
         for line in code_lines(&text) {
             for word in forbidden {
-                assert!(!line.contains(word), "{}: `{word}` in `{line}`: {why}", path.display());
+                assert!(
+                    !line.contains(word),
+                    "{}: `{word}` in `{line}`: {why}",
+                    path.display()
+                );
             }
         }
     }
@@ -50,19 +63,38 @@ fn none_has(folder: &str, forbidden: &[&str], why: &str) {
 fn dependencies_point_one_way() {
     let manifest = |path: &str| std::fs::read_to_string(root().join(path)).expect("manifest");
     let core = manifest("lab-core/Cargo.toml");
-    assert!(!core.contains("lab-nodes") && !core.contains("tierlab"), "lab-core depends on what uses it");
+    assert!(
+        !core.contains("lab-nodes") && !core.contains("tierlab"),
+        "lab-core depends on what uses it"
+    );
     let nodes = manifest("lab-nodes/Cargo.toml");
-    assert!(!nodes.contains("tierlab.") && !nodes.contains("clap"), "lab-nodes depends on the command");
+    assert!(
+        !nodes.contains("tierlab.") && !nodes.contains("clap"),
+        "lab-nodes depends on the command"
+    );
 }
 
 #[test]
 fn the_engine_names_no_product() {
-    let products = ["lync", "sharepoint", "exchange_", "contoso", "outlook", "activesync", "tier_web", "tier-web"];
+    let products = [
+        "lync",
+        "sharepoint",
+        "exchange_",
+        "contoso",
+        "outlook",
+        "activesync",
+        "tier_web",
+        "tier-web",
+    ];
     for (path, text) in sources("lab-core/src") {
         for line in code_lines(&text) {
             let line = line.to_lowercase();
             for product in products {
-                assert!(!line.contains(product), "{}: `{product}` in `{line}`", path.display());
+                assert!(
+                    !line.contains(product),
+                    "{}: `{product}` in `{line}`",
+                    path.display()
+                );
             }
         }
     }
@@ -72,7 +104,16 @@ fn the_engine_names_no_product() {
 fn services_touch_no_namespace_route_or_rule() {
     none_has(
         "lab-nodes/src",
-        &["lab_core::kernel", "lab_core::run", "rtnetlink", "nlink", "nix::", "unshare", "setns", "std::process::Command"],
+        &[
+            "lab_core::kernel",
+            "lab_core::run",
+            "rtnetlink",
+            "nlink",
+            "nix::",
+            "unshare",
+            "setns",
+            "std::process::Command",
+        ],
         "a service asks the engine",
     );
 }
@@ -81,14 +122,36 @@ fn services_touch_no_namespace_route_or_rule() {
 fn a_plan_is_pure() {
     none_has(
         "lab-core/src/plan",
-        &["std::fs", "std::net::Tcp", "std::net::Udp", "SystemTime", "Instant::now", "OffsetDateTime", "rand", "tokio::", "crate::kernel", "crate::run", "std::env", "std::process"],
+        &[
+            "std::fs",
+            "std::net::Tcp",
+            "std::net::Udp",
+            "SystemTime",
+            "Instant::now",
+            "OffsetDateTime",
+            "rand",
+            "tokio::",
+            "crate::kernel",
+            "crate::run",
+            "std::env",
+            "std::process",
+        ],
         "plan does no I/O and asks neither the clock nor chance",
     );
 }
 
 #[test]
 fn the_kernel_layer_decides_nothing() {
-    none_has("lab-core/src/kernel", &["crate::check::Lab", "check::load", "plan::plan", "plan::diff"], "it does what a plan says");
+    none_has(
+        "lab-core/src/kernel",
+        &[
+            "crate::check::Lab",
+            "check::load",
+            "plan::plan",
+            "plan::diff",
+        ],
+        "it does what a plan says",
+    );
 }
 
 #[test]
@@ -110,10 +173,24 @@ fn unsafe_stays_in_the_kernel_layer() {
 fn rooms_have_names() {
     for folder in ["src", "lab-nodes/src", "lab-core/src", "tests"] {
         for (path, _) in sources(folder) {
-            for part in path.strip_prefix(root()).expect("below the root").components() {
-                let part = Path::new(part.as_os_str()).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-                let nameless = ["util", "utils", "helper", "helpers", "common", "misc", "manager"].contains(&part);
-                assert!(!nameless, "{}: name the room by what is in it", path.display());
+            for part in path
+                .strip_prefix(root())
+                .expect("below the root")
+                .components()
+            {
+                let part = Path::new(part.as_os_str())
+                    .file_stem()
+                    .and_then(|stem| stem.to_str())
+                    .unwrap_or_default();
+                let nameless = [
+                    "util", "utils", "helper", "helpers", "common", "misc", "manager",
+                ]
+                .contains(&part);
+                assert!(
+                    !nameless,
+                    "{}: name the room by what is in it",
+                    path.display()
+                );
             }
         }
     }
@@ -123,7 +200,13 @@ fn rooms_have_names() {
 fn no_program_is_called_for_what_netlink_does() {
     none_has(
         "lab-core/src",
-        &["Command::new(\"nft", "Command::new(\"ip\"", "Command::new(\"tc\"", "Command::new(\"iptables", "Command::new(\"bridge"],
+        &[
+            "Command::new(\"nft",
+            "Command::new(\"ip\"",
+            "Command::new(\"tc\"",
+            "Command::new(\"iptables",
+            "Command::new(\"bridge",
+        ],
         "the kernel is asked by netlink",
     );
 }

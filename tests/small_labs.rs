@@ -21,12 +21,22 @@ fn hints_work(host: &Host, name: &str) {
         .skip_while(|line| !line.starts_with("try:"))
         .skip(1)
         .take_while(|line| line.trim_start().starts_with('-'))
-        .map(|line| line.trim_start().trim_start_matches('-').trim().trim_matches(|c| c == '"' || c == '\''))
+        .map(|line| {
+            line.trim_start()
+                .trim_start_matches('-')
+                .trim()
+                .trim_matches(|c| c == '"' || c == '\'')
+        })
         .collect();
     assert!(!hints.is_empty(), "{name} has no hints");
     for hint in hints {
-        let Some(rest) = hint.strip_prefix("lab ") else { panic!("{name}: `{hint}` is no lab command") };
-        if ["shell", "logs -f"].iter().any(|verb| rest.starts_with(verb)) {
+        let Some(rest) = hint.strip_prefix("lab ") else {
+            panic!("{name}: `{hint}` is no lab command")
+        };
+        if ["shell", "logs -f"]
+            .iter()
+            .any(|verb| rest.starts_with(verb))
+        {
             continue;
         }
         let line = format!("exec {} {rest}", support::binary().display());
@@ -37,7 +47,11 @@ fn hints_work(host: &Host, name: &str) {
             }
         }
         let output = command.args(["-c", &line]).output().expect("sh");
-        assert!(output.status.success(), "{name}: `{hint}`: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{name}: `{hint}`: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
@@ -76,7 +90,14 @@ fn nginx_of_the_host_serves_and_is_started_again() {
         .iter()
         .find_map(|(node, state)| {
             let processes = state["processes"].as_object()?;
-            let name = processes.iter().find(|(_, p)| p["what"].as_str().is_some_and(|what| what.contains("nginx")))?.0;
+            let name = processes
+                .iter()
+                .find(|(_, p)| {
+                    p["what"]
+                        .as_str()
+                        .is_some_and(|what| what.contains("nginx"))
+                })?
+                .0;
             Some((node.clone(), name.clone()))
         })
         .expect("a node that runs nginx");

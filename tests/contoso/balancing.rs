@@ -28,8 +28,12 @@ fn members(host: &Host, node: &str, url: &str, group: &str, count: usize) -> Vec
     output
         .lines()
         .map(|path| {
-            let hop = path.split(',').map(str::trim).find(|hop| hop.starts_with(group));
-            hop.unwrap_or_else(|| panic!("no {group} in `{path}`")).to_owned()
+            let hop = path
+                .split(',')
+                .map(str::trim)
+                .find(|hop| hop.starts_with(group));
+            hop.unwrap_or_else(|| panic!("no {group} in `{path}`"))
+                .to_owned()
         })
         .collect()
 }
@@ -60,7 +64,11 @@ fn b2(host: &Host) {
 
 fn b3(host: &Host) {
     let srv = host.dig("pc1", "_sipinternaltls._tcp.contoso.com SRV");
-    let pool = srv[0].split_whitespace().nth(3).expect("a target").to_owned();
+    let pool = srv[0]
+        .split_whitespace()
+        .nth(3)
+        .expect("a target")
+        .to_owned();
     let addresses = host.dig("pc1", &pool);
     assert_eq!(addresses.len(), 2, "{pool}: {addresses:?}");
 }
@@ -74,7 +82,11 @@ fn b4(host: &Host) {
         let output = host.sh(node, line).ok().stdout;
         let seen: BTreeSet<&str> = output
             .lines()
-            .filter_map(|path| path.split(',').map(str::trim).find(|hop| hop.starts_with("lync-fe")))
+            .filter_map(|path| {
+                path.split(',')
+                    .map(str::trim)
+                    .find(|hop| hop.starts_with("lync-fe"))
+            })
             .collect();
         assert_eq!(seen.len(), 1, "with the cookie, from {node}: {output}");
     }
@@ -83,7 +95,10 @@ fn b4(host: &Host) {
 fn pool_state(host: &Host, member: &str) -> BTreeSet<String> {
     let status = host.status();
     let pools = status["pools"].as_object().cloned().unwrap_or_default();
-    pools.values().filter_map(|pool| pool[member].as_str().map(str::to_owned)).collect()
+    pools
+        .values()
+        .filter_map(|pool| pool[member].as_str().map(str::to_owned))
+        .collect()
 }
 
 fn b5_killed(host: &Host) {
@@ -101,9 +116,11 @@ fn b5_killed(host: &Host) {
         let seen = members(host, "pc1", url, group, 12);
         assert!(!distinct(&seen).contains(victim), "{seen:?}");
         host.lab(&["heal", "kill", victim]).ok();
-        until(&format!("{victim} comes back"), Duration::from_secs(20), || {
-            pool_state(host, victim) == BTreeSet::from(["healthy".to_owned()])
-        });
+        until(
+            &format!("{victim} comes back"),
+            Duration::from_secs(20),
+            || pool_state(host, victim) == BTreeSet::from(["healthy".to_owned()]),
+        );
         let seen = members(host, "pc1", url, group, 12);
         assert!(distinct(&seen).contains(victim), "{seen:?}");
     }
@@ -111,11 +128,15 @@ fn b5_killed(host: &Host) {
 
 fn b5_drained(host: &Host) {
     host.lab(&["fault", "drain", "sp-fe1"]).ok();
-    until("sp-fe1 is drained", Duration::from_secs(5), || pool_state(host, "sp-fe1").contains("drained"));
+    until("sp-fe1 is drained", Duration::from_secs(5), || {
+        pool_state(host, "sp-fe1").contains("drained")
+    });
     let seen = members(host, "pc1", "https://intranet.contoso.com/", "sp-fe", 9);
     assert!(!distinct(&seen).contains("sp-fe1"), "{seen:?}");
     host.lab(&["heal"]).ok();
-    until("sp-fe1 is back", Duration::from_secs(5), || pool_state(host, "sp-fe1").contains("healthy"));
+    until("sp-fe1 is back", Duration::from_secs(5), || {
+        pool_state(host, "sp-fe1").contains("healthy")
+    });
     let seen = members(host, "pc1", "https://intranet.contoso.com/", "sp-fe", 9);
     assert!(distinct(&seen).contains("sp-fe1"), "{seen:?}");
 }
@@ -124,9 +145,20 @@ fn missing_tier(host: &Host) {
     for node in ["sp-sql1", "sp-sql2", "sp-sql3"] {
         host.lab(&["fault", "stop", node]).ok();
     }
-    let outcome = host.sh("pc1", "curl -sS --max-time 10 -w '\\n%{http_code}' https://intranet.contoso.com/").ok();
+    let outcome = host
+        .sh(
+            "pc1",
+            "curl -sS --max-time 10 -w '\\n%{http_code}' https://intranet.contoso.com/",
+        )
+        .ok();
     assert!(outcome.stdout.ends_with("503"), "{outcome}");
-    assert!(outcome.stdout.to_lowercase().contains("sharepoint database"), "the tier is not named: {outcome}");
+    assert!(
+        outcome
+            .stdout
+            .to_lowercase()
+            .contains("sharepoint database"),
+        "the tier is not named: {outcome}"
+    );
     host.lab(&["heal"]).ok();
     until("the databases are back", Duration::from_secs(10), || {
         host.http_status("pc1", "https://intranet.contoso.com/") == "200"

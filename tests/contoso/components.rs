@@ -21,7 +21,10 @@ fn addresses(host: &Host, node: &str) -> String {
 #[track_caller]
 fn stands_at(host: &Host, node: &str, address: &str) {
     let have = addresses(host, node);
-    assert!(have.contains(&format!("inet {address}")), "{node} lacks {address}: {have}");
+    assert!(
+        have.contains(&format!("inet {address}")),
+        "{node} lacks {address}: {have}"
+    );
 }
 
 fn c1(host: &Host) {
@@ -39,18 +42,36 @@ fn c1(host: &Host) {
 fn c2(host: &Host) {
     let known = host.status()["nodes"].clone();
     for node in [
-        "dns-internet", "eop", "mailhost", "spammer", "skype", "aol", "xmpp-partner", "rogue-idp", "www",
-        "partner-mail", "partner-idp", "partner-edge",
+        "dns-internet",
+        "eop",
+        "mailhost",
+        "spammer",
+        "skype",
+        "aol",
+        "xmpp-partner",
+        "rogue-idp",
+        "www",
+        "partner-mail",
+        "partner-idp",
+        "partner-edge",
     ] {
         assert_eq!(known[node]["running"], true, "{node}");
     }
-    assert_eq!(host.http_status("individual", "https://www.example/"), "200");
+    assert_eq!(
+        host.http_status("individual", "https://www.example/"),
+        "200"
+    );
 }
 
 fn c3(host: &Host) {
-    let before = host.status()["rules"]["gateway"]["P12"]["packets"].as_u64().expect("P12 is counted");
-    host.sh("individual", "nc -z -w 1 203.0.113.80 22").fails_with(1);
-    let after = host.status()["rules"]["gateway"]["P12"]["packets"].as_u64().expect("P12 is counted");
+    let before = host.status()["rules"]["gateway"]["P12"]["packets"]
+        .as_u64()
+        .expect("P12 is counted");
+    host.sh("individual", "nc -z -w 1 203.0.113.80 22")
+        .fails_with(1);
+    let after = host.status()["rules"]["gateway"]["P12"]["packets"]
+        .as_u64()
+        .expect("P12 is counted");
     assert!(after > before, "P12 counted {before}, then {after}");
 }
 
@@ -80,12 +101,22 @@ fn c6_to_c9(host: &Host) {
     let nodes = host.status()["nodes"].clone();
     let nodes = nodes.as_object().expect("nodes");
     for (group, count) in [
-        ("lync-fe", 2), ("lync-be", 3), ("sp-fe", 3), ("sp-search", 3), ("sp-batch", 3), ("sp-sql", 3), ("cas", 2),
-        ("mbx", 2), ("wac", 2),
+        ("lync-fe", 2),
+        ("lync-be", 3),
+        ("sp-fe", 3),
+        ("sp-search", 3),
+        ("sp-batch", 3),
+        ("sp-sql", 3),
+        ("cas", 2),
+        ("mbx", 2),
+        ("wac", 2),
     ] {
         let found = nodes
             .keys()
-            .filter(|name| name.strip_prefix(group).is_some_and(|rest| rest.parse::<u8>().is_ok()))
+            .filter(|name| {
+                name.strip_prefix(group)
+                    .is_some_and(|rest| rest.parse::<u8>().is_ok())
+            })
             .count();
         assert_eq!(found, count, "{group}");
     }
@@ -93,23 +124,51 @@ fn c6_to_c9(host: &Host) {
 
 fn c10(host: &Host) {
     for (node, prefix) in [
-        ("sp-fe1", "10.0.20."), ("cas1", "10.0.20."), ("lync-fe1", "10.0.20."), ("wac1", "10.0.20."),
-        ("sp-search1", "10.0.30."), ("sp-batch1", "10.0.30."), ("sp-sql1", "10.0.40."), ("lync-be1", "10.0.40."),
-        ("mbx1", "10.0.40."), ("dc1", "10.0.50."), ("ca1", "10.0.50."), ("pc1", "10.0.60."), ("admin-pc", "10.0.60."),
+        ("sp-fe1", "10.0.20."),
+        ("cas1", "10.0.20."),
+        ("lync-fe1", "10.0.20."),
+        ("wac1", "10.0.20."),
+        ("sp-search1", "10.0.30."),
+        ("sp-batch1", "10.0.30."),
+        ("sp-sql1", "10.0.40."),
+        ("lync-be1", "10.0.40."),
+        ("mbx1", "10.0.40."),
+        ("dc1", "10.0.50."),
+        ("ca1", "10.0.50."),
+        ("pc1", "10.0.60."),
+        ("admin-pc", "10.0.60."),
     ] {
         let have = addresses(host, node);
-        assert!(have.contains(&format!("inet {prefix}")), "{node} is not on {prefix}0/24: {have}");
+        assert!(
+            have.contains(&format!("inet {prefix}")),
+            "{node} is not on {prefix}0/24: {have}"
+        );
     }
 }
 
 fn c11(host: &Host) {
     // Three tools, three ways of looking for trusted roots.
-    host.exec("pc1", &["curl", "-sS", "-o", "/dev/null", "https://intranet.contoso.com/"]).ok();
+    host.exec(
+        "pc1",
+        &[
+            "curl",
+            "-sS",
+            "-o",
+            "/dev/null",
+            "https://intranet.contoso.com/",
+        ],
+    )
+    .ok();
     let ask = "openssl s_client -brief -verify_return_error -verify_hostname mail.contoso.com \
                -connect mail.contoso.com:443 </dev/null";
     host.sh("roaming", ask).ok().complains("Verification: OK");
     let python = "import urllib.request as u; print(u.urlopen('https://meet.contoso.com/').status)";
-    host.sh("individual", &format!("unset SSL_CERT_FILE; /usr/bin/python3 -c \"{python}\"")).ok().says("200");
+    host.sh(
+        "individual",
+        &format!("unset SSL_CERT_FILE; /usr/bin/python3 -c \"{python}\""),
+    )
+    .ok()
+    .says("200");
     // Taken away, verification fails: it is this root that is trusted.
     let blind = "env -u SSL_CERT_FILE -u CURL_CA_BUNDLE curl -s --cacert /dev/null -o /dev/null https://intranet.contoso.com/";
     let outcome = host.sh("pc1", blind);

@@ -16,64 +16,127 @@ pub const LOOKS: &[Looks] = &[
 
 pub const BREAKS: &[Looks] = &[("with_its_dns_stopped_a_name_does_not_resolve", stopped)];
 
-const PUBLIC: [&str; 10] =
-    ["mail", "autodiscover", "partnerweb", "meet", "dial", "lyncdiscover", "sip", "webconf", "av", "vpn"];
+const PUBLIC: [&str; 10] = [
+    "mail",
+    "autodiscover",
+    "partnerweb",
+    "meet",
+    "dial",
+    "lyncdiscover",
+    "sip",
+    "webconf",
+    "av",
+    "vpn",
+];
 
 fn d0(host: &Host) {
     for name in PUBLIC {
-        assert!(!host.dig("individual", &format!("{name}.contoso.com")).is_empty(), "{name}");
+        assert!(
+            !host
+                .dig("individual", &format!("{name}.contoso.com"))
+                .is_empty(),
+            "{name}"
+        );
     }
     for name in ["da", "crl"] {
-        assert!(!host.dig("individual", &format!("{name}.contoso.com")).is_empty(), "{name}");
+        assert!(
+            !host
+                .dig("individual", &format!("{name}.contoso.com"))
+                .is_empty(),
+            "{name}"
+        );
     }
     for name in ["intranet", "teams", "my", "admin", "lyncdiscoverinternal"] {
-        assert!(!host.dig("pc1", &format!("{name}.contoso.com")).is_empty(), "{name} inside");
-        assert!(host.dig("individual", &format!("{name}.contoso.com")).is_empty(), "{name} outside");
+        assert!(
+            !host.dig("pc1", &format!("{name}.contoso.com")).is_empty(),
+            "{name} inside"
+        );
+        assert!(
+            host.dig("individual", &format!("{name}.contoso.com"))
+                .is_empty(),
+            "{name} outside"
+        );
     }
     assert!(!host.dig("pc1", "dc1.corp.contoso.com").is_empty());
 }
 
 fn d1(host: &Host) {
     for (name, address) in [
-        ("mail", "203.0.113.70"), ("autodiscover", "203.0.113.70"), ("partnerweb", "203.0.113.71"),
-        ("meet", "203.0.113.72"), ("dial", "203.0.113.72"), ("lyncdiscover", "203.0.113.72"),
-        ("sip", "203.0.113.80"), ("webconf", "203.0.113.81"), ("av", "203.0.113.82"), ("vpn", "203.0.113.90"),
+        ("mail", "203.0.113.70"),
+        ("autodiscover", "203.0.113.70"),
+        ("partnerweb", "203.0.113.71"),
+        ("meet", "203.0.113.72"),
+        ("dial", "203.0.113.72"),
+        ("lyncdiscover", "203.0.113.72"),
+        ("sip", "203.0.113.80"),
+        ("webconf", "203.0.113.81"),
+        ("av", "203.0.113.82"),
+        ("vpn", "203.0.113.90"),
         ("da", "203.0.113.91"),
     ] {
-        assert_eq!(host.dig("individual", &format!("{name}.contoso.com")), [address], "{name}");
+        assert_eq!(
+            host.dig("individual", &format!("{name}.contoso.com")),
+            [address],
+            "{name}"
+        );
     }
 }
 
 fn d2(host: &Host) {
     for (name, address) in [
-        ("partnerweb", "10.0.10.102"), ("intranet", "10.0.10.102"), ("teams", "10.0.10.102"), ("my", "10.0.10.102"),
-        ("mail", "10.0.10.103"), ("autodiscover", "10.0.10.103"), ("sip", "10.0.10.101"), ("meet", "10.0.10.101"),
+        ("partnerweb", "10.0.10.102"),
+        ("intranet", "10.0.10.102"),
+        ("teams", "10.0.10.102"),
+        ("my", "10.0.10.102"),
+        ("mail", "10.0.10.103"),
+        ("autodiscover", "10.0.10.103"),
+        ("sip", "10.0.10.101"),
+        ("meet", "10.0.10.101"),
     ] {
-        assert_eq!(host.dig("pc1", &format!("{name}.contoso.com")), [address], "{name}");
+        assert_eq!(
+            host.dig("pc1", &format!("{name}.contoso.com")),
+            [address],
+            "{name}"
+        );
     }
 }
 
 fn d3(host: &Host) {
     for name in ["mail", "autodiscover"] {
-        assert!(!host.dig("roaming", &format!("{name}.contoso.com")).is_empty());
+        assert!(
+            !host
+                .dig("roaming", &format!("{name}.contoso.com"))
+                .is_empty()
+        );
         assert!(!host.dig("pc1", &format!("{name}.contoso.com")).is_empty());
     }
     assert_eq!(host.dig("mailhost", "contoso.com MX").len(), 1);
 }
 
 fn d4(host: &Host) {
-    let [mx] = &host.dig("mailhost", "contoso.com MX")[..] else { panic!("one MX") };
+    let [mx] = &host.dig("mailhost", "contoso.com MX")[..] else {
+        panic!("one MX")
+    };
     let exchange = mx.split_whitespace().nth(1).expect("preference and host");
     let address = host.dig("mailhost", exchange);
     let eop = host.sh("eop", "ip -4 -o addr show internet").ok().stdout;
-    assert!(eop.contains(&format!("inet {}/", address[0])), "{mx} leads to {address:?}, not to eop: {eop}");
+    assert!(
+        eop.contains(&format!("inet {}/", address[0])),
+        "{mx} leads to {address:?}, not to eop: {eop}"
+    );
 }
 
 fn d5(host: &Host) {
     let texts = host.dig("mailhost", "contoso.com TXT");
-    assert!(texts.iter().any(|text| text.contains("MS=")), "no proof of ownership in {texts:?}");
+    assert!(
+        texts.iter().any(|text| text.contains("MS=")),
+        "no proof of ownership in {texts:?}"
+    );
     let federation = host.dig("mailhost", "exchangedelegation.contoso.com TXT");
-    assert!(!texts.is_empty() && !federation.is_empty(), "no federated organisation identifier");
+    assert!(
+        !texts.is_empty() && !federation.is_empty(),
+        "no federated organisation identifier"
+    );
 }
 
 fn d6(host: &Host) {
@@ -85,35 +148,57 @@ fn d6(host: &Host) {
         let [answer] = &host.dig("individual", &format!("{name}.contoso.com SRV"))[..] else {
             panic!("one SRV for {name}")
         };
-        assert!(answer.contains(&format!(" {port} {target}")), "{name}: {answer}");
+        assert!(
+            answer.contains(&format!(" {port} {target}")),
+            "{name}: {answer}"
+        );
     }
     let inside = host.dig("pc1", "_sipinternaltls._tcp.contoso.com SRV");
     assert_eq!(inside.len(), 1, "{inside:?}");
     assert!(inside[0].contains(" 5061 "), "{inside:?}");
-    assert!(host.dig("individual", "_sipinternaltls._tcp.contoso.com SRV").is_empty());
-    assert!(!host.dig("pc1", "lyncdiscoverinternal.contoso.com").is_empty());
+    assert!(
+        host.dig("individual", "_sipinternaltls._tcp.contoso.com SRV")
+            .is_empty()
+    );
+    assert!(
+        !host
+            .dig("pc1", "lyncdiscoverinternal.contoso.com")
+            .is_empty()
+    );
 }
 
 fn tcp_and_ptr(host: &Host) {
     assert_eq!(host.dig("pc1", "+tcp mail.contoso.com"), ["10.0.10.103"]);
     let address = host.dig("pc1", "dc1.corp.contoso.com");
-    assert_eq!(host.dig("pc1", &format!("-x {}", address[0])), ["dc1.corp.contoso.com."]);
+    assert_eq!(
+        host.dig("pc1", &format!("-x {}", address[0])),
+        ["dc1.corp.contoso.com."]
+    );
     // Names of the Internet, asked inside, are forwarded.
     assert!(!host.dig("pc1", "www.example").is_empty());
 }
 
 fn stopped(host: &Host) {
-    host.exec("pc1", &["getent", "hosts", "intranet.contoso.com"]).ok();
+    host.exec("pc1", &["getent", "hosts", "intranet.contoso.com"])
+        .ok();
     host.lab(&["fault", "stop", "dc1", "dns"]).ok();
-    host.exec("pc1", &["getent", "hosts", "intranet.contoso.com"]).fails_with(2);
+    host.exec("pc1", &["getent", "hosts", "intranet.contoso.com"])
+        .fails_with(2);
     for node in ["pc1", "lb", "sp-fe1"] {
         let hosts = host.exec(node, &["cat", "/etc/hosts"]).ok().stdout;
         let others = hosts
             .lines()
             .filter(|line| !line.starts_with('#') && !line.trim().is_empty())
-            .filter(|line| !line.contains("localhost") && !line.contains("ip6-") && !line.contains(node));
-        assert_eq!(others.count(), 0, "{node} knows others without DNS: {hosts}");
+            .filter(|line| {
+                !line.contains("localhost") && !line.contains("ip6-") && !line.contains(node)
+            });
+        assert_eq!(
+            others.count(),
+            0,
+            "{node} knows others without DNS: {hosts}"
+        );
     }
     host.lab(&["heal"]).ok();
-    host.exec("pc1", &["getent", "hosts", "intranet.contoso.com"]).ok();
+    host.exec("pc1", &["getent", "hosts", "intranet.contoso.com"])
+        .ok();
 }

@@ -21,14 +21,28 @@ type Looks = (&'static str, fn(&Host));
 
 fn main() {
     let arguments = Arguments::from_args();
-    let looks: Vec<Looks> =
-        [components::LOOKS, dns::LOOKS, names::LOOKS, balancing::LOOKS, refused::LOOKS, engine::LOOKS].concat();
+    let looks: Vec<Looks> = [
+        components::LOOKS,
+        dns::LOOKS,
+        names::LOOKS,
+        balancing::LOOKS,
+        refused::LOOKS,
+        engine::LOOKS,
+    ]
+    .concat();
     let wanted = |name: &str| {
-        let chosen = arguments
-            .filter
-            .as_ref()
-            .is_none_or(|filter| if arguments.exact { name == filter } else { name.contains(filter.as_str()) });
-        chosen && !arguments.skip.iter().any(|skip| name.contains(skip.as_str()))
+        let chosen = arguments.filter.as_ref().is_none_or(|filter| {
+            if arguments.exact {
+                name == filter
+            } else {
+                name.contains(filter.as_str())
+            }
+        });
+        chosen
+            && !arguments
+                .skip
+                .iter()
+                .any(|skip| name.contains(skip.as_str()))
     };
     let host = Arc::new(Host::new());
     if !arguments.list && looks.iter().any(|(name, _)| wanted(name)) {
@@ -41,15 +55,19 @@ fn main() {
             Ok(())
         })
     });
-    let own = balancing::BREAKS.iter().chain(dns::BREAKS).chain(engine::BREAKS).map(|(name, test)| {
-        let test = *test;
-        Trial::test(*name, move || {
-            let host = Host::new();
-            host.up(&scenario("contoso"));
-            test(&host);
-            Ok(())
-        })
-    });
+    let own = balancing::BREAKS
+        .iter()
+        .chain(dns::BREAKS)
+        .chain(engine::BREAKS)
+        .map(|(name, test)| {
+            let test = *test;
+            Trial::test(*name, move || {
+                let host = Host::new();
+                host.up(&scenario("contoso"));
+                test(&host);
+                Ok(())
+            })
+        });
     let conclusion = libtest_mimic::run(&arguments, shared.chain(own).collect());
     drop(host);
     conclusion.exit()

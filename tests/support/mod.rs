@@ -14,7 +14,8 @@ pub fn binary() -> PathBuf {
 
 /// The project's folder.
 pub fn source() -> PathBuf {
-    std::env::var_os("TIERLAB_SOURCE").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    std::env::var_os("TIERLAB_SOURCE")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
 }
 
 /// A folder that goes with the test.
@@ -55,7 +56,10 @@ pub struct Outcome {
 impl Outcome {
     fn of(command: String, output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
-        let status = output.status.code().or_else(|| output.status.signal().map(|s| 128 + s));
+        let status = output
+            .status
+            .code()
+            .or_else(|| output.status.signal().map(|s| 128 + s));
         Self {
             command,
             status: status.unwrap_or(-1),
@@ -81,14 +85,20 @@ impl Outcome {
     /// Fails the test unless stdout has this text.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {
-        assert!(self.stdout.contains(text), "`{text}` is missing in stdout: {self}");
+        assert!(
+            self.stdout.contains(text),
+            "`{text}` is missing in stdout: {self}"
+        );
         self
     }
 
     /// Fails the test unless stderr has this text.
     #[track_caller]
     pub fn complains(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "`{text}` is missing in stderr: {self}");
+        assert!(
+            self.stderr.contains(text),
+            "`{text}` is missing in stderr: {self}"
+        );
         self
     }
 
@@ -117,7 +127,9 @@ pub struct Host {
 
 impl Host {
     pub fn new() -> Self {
-        Self { folder: Folder::new() }
+        Self {
+            folder: Folder::new(),
+        }
     }
 
     /// A command of the binary under test.
@@ -136,7 +148,10 @@ impl Host {
 
     /// Runs `lab …` to its end.
     pub fn lab(&self, arguments: &[&str]) -> Outcome {
-        let output = self.command(arguments).output().expect("the binary under test runs");
+        let output = self
+            .command(arguments)
+            .output()
+            .expect("the binary under test runs");
         Outcome::of(format!("lab {}", arguments.join(" ")), output)
     }
 
@@ -180,7 +195,17 @@ impl Host {
     #[track_caller]
     pub fn header(&self, node: &str, url: &str, name: &str) -> String {
         let format = format!("%header{{{name}}}");
-        let arguments = ["curl", "-sS", "--max-time", "10", "-o", "/dev/null", "-w", &format, url];
+        let arguments = [
+            "curl",
+            "-sS",
+            "--max-time",
+            "10",
+            "-o",
+            "/dev/null",
+            "-w",
+            &format,
+            url,
+        ];
         self.exec(node, &arguments).ok().stdout
     }
 
@@ -193,7 +218,9 @@ impl Host {
     /// `dig +short`, lines sorted.
     #[track_caller]
     pub fn dig(&self, node: &str, arguments: &str) -> Vec<String> {
-        let outcome = self.sh(node, &format!("dig +short +tries=1 +time=3 {arguments}")).ok();
+        let outcome = self
+            .sh(node, &format!("dig +short +tries=1 +time=3 {arguments}"))
+            .ok();
         outcome.lines().into_iter().map(str::to_owned).collect()
     }
 }
