@@ -13,7 +13,7 @@ use super::netns::NetNs;
 pub fn write(namespace: &NetNs, settings: &BTreeMap<String, String>) -> io::Result<()> {
     // /proc/sys/net shows the namespace of who opens it.
     namespace.within(|| {
-        for (path, value) in settings {
+        for (path, value) in crate::plan::in_writing_order(settings) {
             match std::fs::write(format!("/proc/sys/{path}"), value) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound && may_lack(path) => {}
