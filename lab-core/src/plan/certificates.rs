@@ -16,7 +16,12 @@ pub(super) fn of<'a>(node: &Node, setups: impl Iterator<Item = &'a Setup>) -> Ve
         id: "node".into(),
         subject: node.fqdn.clone(),
         names,
-        addresses: node.attachments.iter().flat_map(|leg| &leg.addresses).map(ipnet::IpNet::addr).collect(),
+        addresses: node
+            .attachments
+            .iter()
+            .flat_map(|leg| &leg.addresses)
+            .map(ipnet::IpNet::addr)
+            .collect(),
     };
     let mut certificates = vec![own];
     for asked in setups.flat_map(|setup| &setup.certificates) {

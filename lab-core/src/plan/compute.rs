@@ -1,6 +1,9 @@
 //! From a checked lab to its plan.
 
-use super::{NodePlan, Plan, RoutePlan, SegmentPlan, certificates, files, links, processes, rules_of, sysctls, vips};
+use super::{
+    NodePlan, Plan, RoutePlan, SegmentPlan, certificates, files, links, processes, rules_of,
+    sysctls, vips,
+};
 use crate::check::{Lab, Node};
 use crate::service::{Catalogue, Setup, SetupRequest};
 
@@ -23,14 +26,22 @@ pub fn plan(lab: &Lab, catalogue: Catalogue) -> Plan {
         title: lab.title.clone(),
         hints: lab.hints.clone(),
         segments: segments.collect(),
-        nodes: lab.nodes.values().map(|node| (node.name.clone(), node_plan(lab, node, catalogue))).collect(),
+        nodes: lab
+            .nodes
+            .values()
+            .map(|node| (node.name.clone(), node_plan(lab, node, catalogue)))
+            .collect(),
         vips: vips::of(lab),
     }
 }
 
 fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {
     let setups = node.services.iter().filter_map(|used| {
-        let request = SetupRequest { options: &used.options, node, lab };
+        let request = SetupRequest {
+            options: &used.options,
+            node,
+            lab,
+        };
         let setup = catalogue.get(&used.service)?.setup(&request).ok()?;
         Some((used, setup))
     });
@@ -50,7 +61,11 @@ fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {
         running: true,
         links: links::of(lab, node),
         routes: routes.collect(),
-        sysctls: sysctls::of(node, !rules.chains.is_empty(), rules_of::balances(lab, node)),
+        sysctls: sysctls::of(
+            node,
+            !rules.chains.is_empty(),
+            rules_of::balances(lab, node),
+        ),
         rules,
         files: files::of(lab, node),
         certificates: certificates::of(node, setups.iter().map(|(_, setup): &(_, Setup)| setup)),

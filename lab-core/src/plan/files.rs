@@ -22,20 +22,37 @@ pub(super) fn of(lab: &Lab, node: &Node) -> Vec<FilePlan> {
             Ok(text) => FileContent::Text(text),
             Err(error) => FileContent::Bytes(error.into_bytes()),
         };
-        files.push(FilePlan { path: file.path.clone(), mode: file.mode, content });
+        files.push(FilePlan {
+            path: file.path.clone(),
+            mode: file.mode,
+            content,
+        });
     }
     files
 }
 
 fn text(path: &str, content: String) -> FilePlan {
-    FilePlan { path: path.into(), mode: 0o644, content: FileContent::Text(content) }
+    FilePlan {
+        path: path.into(),
+        mode: 0o644,
+        content: FileContent::Text(content),
+    }
 }
 
 /// Names come from DNS: the file knows the node itself and nobody else.
 fn hosts(node: &Node) -> String {
     let mut hosts = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n".to_owned();
-    if let Some(address) = node.attachments.iter().flat_map(|leg| &leg.addresses).next() {
-        let names = if node.fqdn == node.name { node.name.clone() } else { format!("{} {}", node.fqdn, node.name) };
+    if let Some(address) = node
+        .attachments
+        .iter()
+        .flat_map(|leg| &leg.addresses)
+        .next()
+    {
+        let names = if node.fqdn == node.name {
+            node.name.clone()
+        } else {
+            format!("{} {}", node.fqdn, node.name)
+        };
         let _ = writeln!(hosts, "{} {names}", address.addr());
     }
     hosts
@@ -98,7 +115,9 @@ fn krb5_conf(lab: &Lab) -> Option<String> {
     for server in &servers {
         let _ = writeln!(conf, "        kdc = {server}");
     }
-    let parent = domain.split_once('.').map_or(domain.as_str(), |(_, parent)| parent);
+    let parent = domain
+        .split_once('.')
+        .map_or(domain.as_str(), |(_, parent)| parent);
     let _ = write!(
         conf,
         "    }}\n\n[domain_realm]\n    {domain} = {realm}\n    .{domain} = {realm}\n    .{parent} = {realm}\n"

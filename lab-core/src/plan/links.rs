@@ -8,7 +8,10 @@ pub(super) fn of(lab: &Lab, node: &Node) -> Vec<LinkPlan> {
     node.attachments
         .iter()
         .map(|leg| {
-            let segment_mtu = lab.segments.get(&leg.segment).map_or(1500, |segment| segment.mtu);
+            let segment_mtu = lab
+                .segments
+                .get(&leg.segment)
+                .map_or(1500, |segment| segment.mtu);
             LinkPlan {
                 segment: leg.segment.clone(),
                 interface: leg.segment.clone(),
@@ -43,5 +46,7 @@ fn hardware_address(lab: &str, node: &str, segment: &str) -> String {
 fn hash(lab: &str, node: &str, segment: &str) -> u64 {
     format!("{lab}/{node}/{segment}")
         .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
 }

@@ -15,8 +15,8 @@ mod vips;
 
 pub use compute::plan;
 pub use diff::{Operation, diff};
-pub use sysctls::in_writing_order;
 pub use rules::{Action, Chain, ChainType, Hook, Match, PortRange, Rule, Ruleset, Target};
+pub use sysctls::in_writing_order;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -46,16 +46,31 @@ fn probe(lab: &Lab, node: &Node) -> Option<ProbePlan> {
         .filter(|other| other.name != node.name)
         .filter_map(|other| {
             let shared = shared_segments(node, other);
-            (shared > 0).then(|| (other.router, usize::MAX - shared, other.name.as_str(), other))
+            (shared > 0).then(|| {
+                (
+                    other.router,
+                    usize::MAX - shared,
+                    other.name.as_str(),
+                    other,
+                )
+            })
         })
         .min_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)))
         .map(|(_, _, _, other)| other);
     let leg = match neighbour {
-        Some(other) => node.attachments.iter().find(|leg| stands_on(other, &leg.segment)),
+        Some(other) => node
+            .attachments
+            .iter()
+            .find(|leg| stands_on(other, &leg.segment)),
         None => node.attachments.first(),
     };
-    let to: Option<IpAddr> = leg.and_then(|leg| leg.addresses.first()).map(ipnet::IpNet::addr);
-    Some(ProbePlan { from: neighbour.unwrap_or(node).name.clone(), to: to? })
+    let to: Option<IpAddr> = leg
+        .and_then(|leg| leg.addresses.first())
+        .map(ipnet::IpNet::addr);
+    Some(ProbePlan {
+        from: neighbour.unwrap_or(node).name.clone(),
+        to: to?,
+    })
 }
 
 fn stands_on(node: &Node, segment: &str) -> bool {
@@ -63,5 +78,8 @@ fn stands_on(node: &Node, segment: &str) -> bool {
 }
 
 fn shared_segments(a: &Node, b: &Node) -> usize {
-    a.attachments.iter().filter(|leg| stands_on(b, &leg.segment)).count()
+    a.attachments
+        .iter()
+        .filter(|leg| stands_on(b, &leg.segment))
+        .count()
 }

@@ -37,7 +37,11 @@ pub(super) fn of(node: &Node, has_rules: bool, balances: bool) -> BTreeMap<Strin
     }
     for leg in &node.attachments {
         // A leg without an IPv6 address has none to itself either: no chatter on the segment.
-        let off = if leg.addresses.iter().any(|net| net.addr().is_ipv6()) { "0" } else { "1" };
+        let off = if leg.addresses.iter().any(|net| net.addr().is_ipv6()) {
+            "0"
+        } else {
+            "1"
+        };
         set(format!("net/ipv6/conf/{}/disable_ipv6", leg.segment), off);
     }
     settings
@@ -46,8 +50,10 @@ pub(super) fn of(node: &Node, has_rules: bool, balances: bool) -> BTreeMap<Strin
 /// Settings in the order they must be written: forwarding resets others (ip-sysctl.rst), and `all`
 /// and `default` come before single interfaces.
 pub fn in_writing_order(settings: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
-    let mut ordered: Vec<(&str, &str)> =
-        settings.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect();
+    let mut ordered: Vec<(&str, &str)> = settings
+        .iter()
+        .map(|(path, value)| (path.as_str(), value.as_str()))
+        .collect();
     ordered.sort_by_key(|(path, _)| {
         if path.ends_with("/ip_forward") || path.ends_with("/forwarding") {
             0

@@ -11,9 +11,16 @@ pub(super) fn of(lab: &Lab) -> BTreeMap<String, VipPlan> {
     lab.balancers
         .values()
         .map(|balancer| {
-            let names = |pool: &Pool| pool.members.iter().map(|member| member.name.clone()).collect::<Vec<_>>();
+            let names = |pool: &Pool| {
+                pool.members
+                    .iter()
+                    .map(|member| member.name.clone())
+                    .collect::<Vec<_>>()
+            };
             let (layer, ports, mut members, hosts) = match &balancer.mode {
-                BalancerMode::Layer4 { ports, pool } => (4, ports.iter().map(word).collect(), names(pool), Vec::new()),
+                BalancerMode::Layer4 { ports, pool } => {
+                    (4, ports.iter().map(word).collect(), names(pool), Vec::new())
+                }
                 BalancerMode::Layer7 { port, sites, .. } => (
                     7,
                     vec![format!("tcp/{port}")],

@@ -19,14 +19,17 @@ pub(super) fn node(lab: &Lab, node: &Node) -> Ruleset {
 
 /// Whether the node translates connections for a layer-4 VIP.
 pub(super) fn balances(lab: &Lab, node: &Node) -> bool {
-    lab.balancers
-        .values()
-        .any(|balancer| balancer.node == node.name && matches!(balancer.mode, BalancerMode::Layer4 { .. }))
+    lab.balancers.values().any(|balancer| {
+        balancer.node == node.name && matches!(balancer.mode, BalancerMode::Layer4 { .. })
+    })
 }
 
 /// A range of ports as rules have it.
 pub(super) fn ports_of(range: &RangeInclusive<u16>) -> PortRange {
-    PortRange { first: *range.start(), last: *range.end() }
+    PortRange {
+        first: *range.start(),
+        last: *range.end(),
+    }
 }
 
 fn traffic(traffic: &Traffic) -> Match {

@@ -15,7 +15,11 @@ pub(super) fn chains(lab: &Lab, node: &Node) -> Vec<Chain> {
     let mut from_here = Vec::new();
     let mut after = Vec::new();
     let mut chains = Vec::new();
-    for balancer in lab.balancers.values().filter(|balancer| balancer.node == node.name) {
+    for balancer in lab
+        .balancers
+        .values()
+        .filter(|balancer| balancer.node == node.name)
+    {
         if let BalancerMode::Layer4 { ports, pool } = &balancer.mode {
             chains.push(spread(balancer, pool));
             let arrivals = arrivals(balancer, ports);
@@ -26,26 +30,66 @@ pub(super) fn chains(lab: &Lab, node: &Node) -> Vec<Chain> {
     }
     for nat in &node.nat {
         match nat {
-            Nat::Masquerade { from, outbound, place } => {
-                let froms = if from.is_empty() { vec![None] } else { from.iter().copied().map(Some).collect() };
+            Nat::Masquerade {
+                from,
+                outbound,
+                place,
+            } => {
+                let froms = if from.is_empty() {
+                    vec![None]
+                } else {
+                    from.iter().copied().map(Some).collect()
+                };
                 after.extend(froms.into_iter().map(|from| {
-                    let matches = [Some(Match::Outbound(outbound.clone())), from.map(Match::Source)];
-                    rule("masquerade".into(), place, matches.into_iter().flatten().collect(), Action::Masquerade)
+                    let matches = [
+                        Some(Match::Outbound(outbound.clone())),
+                        from.map(Match::Source),
+                    ];
+                    rule(
+                        "masquerade".into(),
+                        place,
+                        matches.into_iter().flatten().collect(),
+                        Action::Masquerade,
+                    )
                 }));
             }
-            Nat::Forward { inbound, traffic: kind, to, port, place } => {
+            Nat::Forward {
+                inbound,
+                traffic: kind,
+                to,
+                port,
+                place,
+            } => {
                 before.extend(forwarded(node, inbound, kind, *to, *port, place));
             }
         }
     }
-    chains.push(Chain { name: "prerouting".into(), hook: Some(Hook::Prerouting), rules: before });
-    chains.push(Chain { name: "output".into(), hook: Some(Hook::Output), rules: from_here });
-    chains.push(Chain { name: "postrouting".into(), hook: Some(Hook::Postrouting), rules: after });
+    chains.push(Chain {
+        name: "prerouting".into(),
+        hook: Some(Hook::Prerouting),
+        rules: before,
+    });
+    chains.push(Chain {
+        name: "output".into(),
+        hook: Some(Hook::Output),
+        rules: from_here,
+    });
+    chains.push(Chain {
+        name: "postrouting".into(),
+        hook: Some(Hook::Postrouting),
+        rules: after,
+    });
     chains
 }
 
 fn rule(id: String, place: &Place, matches: Vec<Match>, action: Action) -> Rule {
-    Rule { id, place: (place.line > 0).then(|| place.to_string()), matches, mark: None, action }
+    Rule {
+        id,
+        place: (place.line > 0).then(|| place.to_string()),
+        matches,
+        mark: None,
+        action,
+    }
 }
 
 /// Chain and rule id of a VIP.
@@ -58,15 +102,30 @@ fn id_of(balancer: &Balancer) -> String {
 }
 
 fn spread(balancer: &Balancer, pool: &Pool) -> Chain {
-    let targets: Vec<Target> =
-        pool.members.iter().map(|member| Target { address: member.address, port: None }).collect();
+    let targets: Vec<Target> = pool
+        .members
+        .iter()
+        .map(|member| Target {
+            address: member.address,
+            port: None,
+        })
+        .collect();
     let random = pool.spread == Spread::Random;
     let rules = if targets.is_empty() {
         Vec::new()
     } else {
-        vec![rule(id_of(balancer), &balancer.place, Vec::new(), Action::Dnat { targets, random })]
+        vec![rule(
+            id_of(balancer),
+            &balancer.place,
+            Vec::new(),
+            Action::Dnat { targets, random },
+        )]
     };
-    Chain { name: chain_of(balancer), hook: None, rules }
+    Chain {
+        name: chain_of(balancer),
+        hook: None,
+        rules,
+    }
 }
 
 fn arrivals(balancer: &Balancer, ports: &[Traffic]) -> Vec<Rule> {
@@ -74,7 +133,12 @@ fn arrivals(balancer: &Balancer, ports: &[Traffic]) -> Vec<Rule> {
     for vip in &balancer.vips {
         for kind in ports {
             let matches = vec![Match::Destination(host(*vip)), traffic(kind)];
-            rules.push(rule(id_of(balancer), &balancer.place, matches, Action::Jump(chain_of(balancer))));
+            rules.push(rule(
+                id_of(balancer),
+                &balancer.place,
+                matches,
+                Action::Jump(chain_of(balancer)),
+            ));
         }
     }
     rules
@@ -85,7 +149,12 @@ fn sources(balancer: &Balancer, pool: &Pool) -> Vec<Rule> {
         .iter()
         .map(|member| {
             let matches = vec![Match::Translated, Match::Destination(host(member.address))];
-            rule(id_of(balancer), &balancer.place, matches, Action::Masquerade)
+            rule(
+                id_of(balancer),
+                &balancer.place,
+                matches,
+                Action::Masquerade,
+            )
         })
         .collect()
 }
@@ -98,7 +167,11 @@ fn forwarded(
     port: Option<u16>,
     place: &Place,
 ) -> Vec<Rule> {
-    let own = node.attachments.iter().filter(|leg| leg.segment == inbound).flat_map(|leg| &leg.addresses);
+    let own = node
+        .attachments
+        .iter()
+        .filter(|leg| leg.segment == inbound)
+        .flat_map(|leg| &leg.addresses);
     own.filter(|address| address.addr().is_ipv4() == to.is_ipv4())
         .map(|address| {
             let ports = match kind {
@@ -106,9 +179,21 @@ fn forwarded(
                 Traffic::Udp(ports) => Match::Udp(ports_of(ports)),
                 other => traffic(other),
             };
-            let matches = vec![Match::Inbound(inbound.to_owned()), Match::Destination(host(address.addr())), ports];
+            let matches = vec![
+                Match::Inbound(inbound.to_owned()),
+                Match::Destination(host(address.addr())),
+                ports,
+            ];
             let targets = vec![Target { address: to, port }];
-            rule("forward".into(), place, matches, Action::Dnat { targets, random: false })
+            rule(
+                "forward".into(),
+                place,
+                matches,
+                Action::Dnat {
+                    targets,
+                    random: false,
+                },
+            )
         })
         .collect()
 }

@@ -65,6 +65,12 @@ impl Keeper {
                 .delete_link(bridge)
                 .await
                 .map_err(|error| kernel(&format!("removing the segment {segment}"), &error)),
+            Operation::ChangeSegment { segment, from, to } if from.mtu != to.mtu => self
+                .fabric
+                .set_mtu(&to.bridge, to.mtu)
+                .await
+                .map_err(|error| kernel(&format!("changing the segment {segment}"), &error)),
+            Operation::ChangeSegment { .. } => Ok(()),
             Operation::StartNode { plan } => {
                 self.start_node(plan).await?;
                 let _ = progress.send(Progress::Node {
