@@ -1,6 +1,34 @@
 //! All that can be wrong with a lab file, and the [`Lab`] that is left when nothing is.
+//!
+//! [`load`] reads (`read`, the only I/O), decodes ([`crate::model`]) and builds (`build`,
+//! pure) the lab, one file a topic; each reports what it finds and goes on, so that all
+//! errors come in one go.
 
+mod acls;
+mod attachments;
+mod balancers;
+mod build;
+mod directory;
+mod files;
 mod lab;
+mod labels;
+mod literal;
+mod names;
+mod nat;
+mod nodes;
+mod read;
+mod records;
+mod reverse;
+mod routes;
+mod seats;
+mod segments;
+mod services;
+mod source;
+mod targets;
+mod traffic;
+mod views;
+mod zones;
 
 pub use crate::model::{Diagnostic, Severity};
 pub use lab::*;
+pub use source::{Checked, Source, load};

@@ -55,11 +55,7 @@ impl Channel {
     ///
     /// # Errors
     /// `EPIPE` when the peer is gone, `WouldBlock` on a non-blocking socket that is full.
-    pub fn send<T: Serialize>(
-        &self,
-        message: &T,
-        descriptors: &[BorrowedFd<'_>],
-    ) -> io::Result<()> {
+    pub fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(message)?;
         let mut raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         // A long message goes into a memory file, named by the first byte.
@@ -118,16 +114,11 @@ impl Channel {
                 Err(error) => return Err(error.into()),
             }
         };
-        let Some((kind, body)) = bytes[..length].split_first() else {
-            return Ok(None);
-        };
+        let Some((kind, body)) = bytes[..length].split_first() else { return Ok(None) };
         let message = if *kind == SPILLED {
-            let file = descriptors.pop().ok_or_else(|| {
-                io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a long message without its file",
-                )
-            })?;
+            let file = descriptors
+                .pop()
+                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a long message without its file"))?;
             let mut file = std::fs::File::from(file);
             file.rewind()?;
             let mut long = Vec::new();
@@ -176,9 +167,7 @@ impl AsyncChannel {
     pub fn new(channel: Channel) -> io::Result<Self> {
         use nix::fcntl::{FcntlArg, OFlag, fcntl};
         fcntl(&channel.socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self {
-            inner: tokio::io::unix::AsyncFd::new(channel)?,
-        })
+        Ok(Self { inner: tokio::io::unix::AsyncFd::new(channel)? })
     }
 
     /// See [`Channel::send`].

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::decode::{Fields, wrong_type};
 use super::record::{record, words};
 use super::units::Time;
-use super::{Decode, Diagnostic, Many, Spanned, Tree};
+use super::{Decode, Diagnostic, Many, OneOrMore, Spanned, Tree};
 
 record! {
     /// A VIP and what stands behind it.
@@ -13,7 +13,7 @@ record! {
         /// The node that balances.
         node as "on": Spanned<String>,
         /// Its address, or a list of addresses.
-        vip: Many<Spanned<String>>,
+        vip: OneOrMore<Spanned<String>>,
         /// 4 spreads connections, 7 requests; 7 if there are sites, else 4.
         layer: Option<Spanned<u8>>,
         /// Layer 4: ports balanced (`tcp/443`).
@@ -37,9 +37,9 @@ record! {
     /// A web site published by a layer-7 VIP.
     Site, "a site" {
         /// Host names.
-        hosts: Many<Spanned<String>>,
+        hosts: OneOrMore<Spanned<String>>,
         /// Members, by node, group, node.label or balancer.
-        members: Many<Spanned<String>>,
+        members: OneOrMore<Spanned<String>>,
         /// Port of the members; the balancer's unless given.
         member_port: Option<Spanned<u16>>,
         /// The name the members' certificates carry; each node's own unless given.

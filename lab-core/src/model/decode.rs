@@ -68,7 +68,9 @@ impl<'a> Fields<'a> {
         let found = self.entries.iter().position(|entry| entry.0.value == key);
         self.known.push(key.to_owned());
         match found {
-            Some(at) => T::decode(&self.entries.remove(at).1, diagnostics),
+            // What may be absent is taken as absent when it is wrong, so that the rest of
+            // the record is still looked at; the mistake itself was reported.
+            Some(at) => T::decode(&self.entries.remove(at).1, diagnostics).or_else(T::absent),
             None => {
                 let value = T::absent();
                 if value.is_none() {
@@ -272,6 +274,39 @@ impl<T: Decode> Decode for Many<T> {
     }
     fn absent() -> Option<Self> {
         Some(Self(Vec::new()))
+    }
+}
+
+/// One thing or more; must be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneOrMore<T>(pub Vec<T>);
+
+impl<T> std::ops::Deref for OneOrMore<T> {
+    type Target = Vec<T>;
+    fn deref(&self) -> &Vec<T> {
+        &self.0
+    }
+}
+
+impl<T: Decode> Decode for OneOrMore<T> {
+    fn decode(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
+        match &tree.value {
+            Value::Null => {
+                wrong_type(tree, "one or more", diagnostics);
+                None
+            }
+            Value::List(items) if items.is_empty() => {
+                wrong_type(tree, "at least one", diagnostics);
+                None
+            }
+            _ => Many::decode(tree, diagnostics).map(|many| Self(many.0)),
+        }
+    }
+    fn schema() -> serde_json::Value {
+        json!({ "anyOf": [
+            T::schema(),
+            { "type": "array", "items": T::schema(), "minItems": 1 },
+        ] })
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::decode::wrong_type;
 use super::record::record;
-use super::{Decode, Diagnostic, Many, Map, Place, Spanned, Tree, Value};
+use super::{Decode, Diagnostic, Many, Map, OneOrMore, Place, Spanned, Tree, Value};
 
 record! {
     /// The lab's names.
@@ -36,7 +36,7 @@ record! {
         /// Its origin (`contoso.com`).
         zone: Spanned<String>,
         /// The view, or a list of views, that show it.
-        view: Many<Spanned<String>>,
+        view: OneOrMore<Spanned<String>>,
         /// Starts from the same zone of that view; owners written here replace its.
         like: Option<Spanned<String>>,
         /// Adds an address record for every node of that domain.

@@ -18,7 +18,7 @@ record! {
         /// Version of the format; 1 unless given.
         version: Option<Spanned<u64>>,
         /// The lab's name: a DNS label of at most 32 characters.
-        lab: Spanned<String>,
+        lab: Option<Spanned<String>>,
         /// One line about the lab.
         title: Option<String>,
         /// Commands worth trying, shown once the lab is up.

@@ -26,7 +26,7 @@ mod tree;
 pub mod units;
 pub mod yaml;
 
-pub use decode::{Decode, Many, Map};
+pub use decode::{Decode, Many, Map, OneOrMore};
 pub use diagnostic::{Diagnostic, Severity};
 pub use nearest::nearest;
 pub use place::Place;

@@ -4,7 +4,7 @@ use super::leg::Legs;
 use super::program::{FileSource, Limits, Programs};
 use super::record::record;
 use super::service::ServiceUse;
-use super::{Many, Map, Spanned};
+use super::{Many, Map, OneOrMore, Spanned};
 
 record! {
     /// A host or a router; with `count`, several alike.
@@ -52,7 +52,7 @@ record! {
     /// Source address translation.
     Masquerade, "a masquerade" {
         /// Sources translated: prefix, segment, pool or node.
-        from: Many<Spanned<String>>,
+        from: OneOrMore<Spanned<String>>,
         /// The segment they leave by.
         out: Spanned<String>,
     }

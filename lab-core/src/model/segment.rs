@@ -1,13 +1,13 @@
 //! Segments, and pools of addresses without one.
 
 use super::record::record;
-use super::{Many, Spanned};
+use super::{OneOrMore, Spanned};
 
 record! {
     /// A broadcast domain.
     Segment, "a segment" {
         /// Its prefix (`10.0.20.0/24`), or a list of IPv4 and IPv6 prefixes.
-        prefix: Many<Spanned<String>>,
+        prefix: OneOrMore<Spanned<String>>,
         /// Security zone, for pictures and reports.
         zone: Option<String>,
         /// Tier, for pictures and reports.

@@ -91,9 +91,7 @@ pub struct ServiceError {
 impl ServiceError {
     /// Makes one from anything that can be shown.
     pub fn new(message: impl std::fmt::Display) -> Self {
-        Self {
-            message: message.to_string(),
-        }
+        Self { message: message.to_string() }
     }
 }
 
@@ -111,10 +109,7 @@ impl Catalogue {
 
     /// The service of that name.
     pub fn get(&self, name: &str) -> Option<&'static dyn Service> {
-        self.services
-            .iter()
-            .copied()
-            .find(|service| service.name() == name)
+        self.services.iter().copied().find(|service| service.name() == name)
     }
 
     /// All of them.
