@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads (`read`, the only I/O), decodes ([`crate::model`]) and builds (`build`,
 //! pure) the lab, one file a topic; each reports what it finds and goes on, so that all
-//! errors come in one go.
+//! errors come in one go. [`render`] says it for people, [`schema`] for editors.
 
 mod acls;
 mod attachments;
@@ -18,8 +18,10 @@ mod nat;
 mod nodes;
 mod read;
 mod records;
+mod render;
 mod reverse;
 mod routes;
+mod schema;
 mod seats;
 mod segments;
 mod services;
@@ -31,4 +33,6 @@ mod zones;
 
 pub use crate::model::{Diagnostic, Severity};
 pub use lab::*;
+pub use render::render;
+pub use schema::schema;
 pub use source::{Checked, Source, load};

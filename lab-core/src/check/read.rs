@@ -22,6 +22,8 @@ enum Store {
 /// Reads files, and keeps their text for the reports.
 pub(super) struct Reader<'d> {
     store: Store,
+    /// What stands before the names of files in reports: the root's folder as the user named it.
+    prefix: String,
     pub(super) sources: BTreeMap<String, String>,
     diagnostics: &'d mut Vec<Diagnostic>,
 }
@@ -41,6 +43,7 @@ impl<'d> Reader<'d> {
                 };
                 let mut reader = Self {
                     store: Store::Embedded(files),
+                    prefix: String::new(),
                     sources: BTreeMap::new(),
                     diagnostics,
                 };
@@ -50,6 +53,7 @@ impl<'d> Reader<'d> {
             Source::File { path, overlays } => {
                 let mut reader = Self {
                     store: Store::Folder(PathBuf::new()),
+                    prefix: String::new(),
                     sources: BTreeMap::new(),
                     diagnostics,
                 };
@@ -77,7 +81,12 @@ impl<'d> Reader<'d> {
                 .push(problem.help("name a lab file, like `lab.yaml`"));
             return None;
         };
-        let shown = path.display().to_string();
+        let shown = path
+            .strip_prefix("./")
+            .unwrap_or(path)
+            .display()
+            .to_string();
+        self.prefix = shown.strip_suffix(name).unwrap_or("").to_owned();
         match self.text(name) {
             Ok(text) => self.parsed(&shown, name, text, &mut vec![name.to_owned()]),
             Err(reason) => {
@@ -114,7 +123,7 @@ impl<'d> Reader<'d> {
             }
         };
         open.push(name.to_owned());
-        let tree = self.parsed(name, name, text, open);
+        let tree = self.parsed(&format!("{}{name}", self.prefix), name, text, open);
         open.pop();
         tree
     }
@@ -160,7 +169,7 @@ impl<'d> Reader<'d> {
                 );
                 continue;
             }
-            if self.sources.contains_key(&path) {
+            if self.sources.contains_key(&format!("{}{path}", self.prefix)) {
                 self.diagnostics.push(
                     Diagnostic::error(
                         "lab::included-twice",

@@ -103,10 +103,8 @@ impl Decode for ServiceUse {
     }
 
     fn schema() -> serde_json::Value {
-        json!({ "anyOf": [
-            { "type": "string" },
-            { "type": "object", "minProperties": 1, "maxProperties": 1 },
-        ] })
+        // Which services there are, the catalogue knows: `check::schema` defines this.
+        json!({ "$ref": "#/$defs/service-use" })
     }
 }
 
