@@ -82,6 +82,15 @@ pub struct Wire {
     pub up: bool,
 }
 
+/// Where a wire is attached to a bar.
+#[derive(Debug)]
+pub struct Dot {
+    /// Its centre.
+    pub at: (i32, i32),
+    /// The wire has a carrier.
+    pub up: bool,
+}
+
 /// All of it.
 #[derive(Debug, Default)]
 pub struct Layout {
@@ -100,7 +109,7 @@ pub struct Layout {
     /// Wires; they pass below bars and nodes.
     pub wires: Vec<Wire>,
     /// Where wires are attached to bars.
-    pub dots: Vec<(i32, i32)>,
+    pub dots: Vec<Dot>,
     /// Addresses beside wires.
     pub labels: Vec<(i32, i32, String)>,
 }
@@ -125,7 +134,7 @@ impl Layout {
         let grid = MARGIN + GAP + as_units(lane_count) * (NODE + GAP);
         let right = grid + as_units(columns) * (NODE + GAP);
         layout.bar_text = grid + 10;
-        layout.width = right + MARGIN;
+        layout.width = right + GAP + MARGIN;
         let mut y = MARGIN + TITLE;
         for zone in &picture.zones {
             let top = y;
@@ -147,7 +156,7 @@ impl Layout {
             layout.bands.push(Rect {
                 x: MARGIN,
                 y: top,
-                width: right - MARGIN,
+                width: right + GAP - MARGIN,
                 height: y - top - 6,
             });
             y += 6;
@@ -183,9 +192,13 @@ impl Layout {
                 if let Some(bar) = bar {
                     let up = drawn.legs.iter().all(|leg| leg.up);
                     let (riser, middle) = (left - GAP / 2, y + placed.rect.height.min(40) / 2);
-                    self.dots.push((riser, bar + BAR / 2));
+                    // At the edge: the bar's text stays legible.
+                    self.dots.push(Dot {
+                        at: (riser, bar + BAR),
+                        up,
+                    });
                     self.wires.push(Wire {
-                        from: (riser, bar + BAR / 2),
+                        from: (riser, bar + BAR),
                         to: (riser, middle),
                         up,
                     });
@@ -245,7 +258,10 @@ impl Layout {
                 } else {
                     bar.y - 6
                 };
-                self.dots.push((x, middle));
+                self.dots.push(Dot {
+                    at: (x, middle),
+                    up: leg.up,
+                });
                 self.labels.push((x + 7, label_y, label(leg)));
                 self.wires.push(Wire {
                     from: (x, from),

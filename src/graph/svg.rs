@@ -35,10 +35,15 @@ pub fn write(picture: &Picture) -> String {
         let _ = writeln!(svg, "<path class=\"{class}\" d=\"M{x1} {y1}L{x2} {y2}\"/>");
     }
     write_bars(&mut svg, picture, &layout);
-    for (x, y) in &layout.dots {
-        let _ = writeln!(svg, "<circle class=\"dot\" cx=\"{x}\" cy=\"{y}\" r=\"4\"/>");
+    for dot in &layout.dots {
+        let class = if dot.up { "dot" } else { "dot cut" };
+        let _ = writeln!(
+            svg,
+            "<circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"4\"/>",
+            dot.at.0, dot.at.1
+        );
     }
-    for (x, y, text) in &layout.labels {
+    for (x, y, text) in layout.labels.iter().filter(|(_, _, text)| !text.is_empty()) {
         let _ = writeln!(
             svg,
             "<text class=\"at\" x=\"{x}\" y=\"{y}\">{}</text>",

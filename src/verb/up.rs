@@ -53,9 +53,8 @@ impl Up {
         outcome?;
         let status = pick(running_labs()?, Some(&plan.lab))?.status()?;
         if self.json {
-            return Ok(screen
-                .json(&as_json(&status, took, &reporter.stages))
-                .map(|()| ExitCode::SUCCESS)?);
+            screen.json(&as_json(&status, took, &reporter.stages))?;
+            return Ok(ExitCode::SUCCESS);
         }
         let mut text = overview(&plan, &status, screen.stdout());
         text.push_str(&hints(&plan, screen));
