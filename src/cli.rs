@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::output::{Failure, Screen, When};
+use crate::running::Which;
 use crate::verb;
 
 /// A whole enterprise network on one machine
@@ -37,6 +38,9 @@ pub struct Cli {
     /// When to use colour; NO_COLOR is honoured
     #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
     pub color: When,
+    /// Which lab.
+    #[command(flatten)]
+    pub which: Which,
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
@@ -64,29 +68,30 @@ pub enum Verb {
     Completions(verb::completions::Completions),
 }
 
-impl Verb {
+impl Cli {
     /// Does it.
     ///
     /// # Errors
     /// Why it was not done.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        match self {
-            Verb::Up(verb) => verb.run(screen),
-            Verb::Init(verb) => verb.run(screen),
-            Verb::Down(verb) => verb.run(screen),
-            Verb::Apply(verb) => verb.run(screen),
-            Verb::Status(verb) => verb.run(screen),
-            Verb::Exec(verb) => verb.run(),
-            Verb::Shell(verb) => verb.run(),
-            Verb::Cp(verb) => verb.run(),
-            Verb::Logs(verb) => verb.run(screen),
-            Verb::Fault(verb) => verb.run(screen),
-            Verb::Heal(verb) => verb.run(screen),
-            Verb::Graph(verb) => verb.run(screen),
-            Verb::Check(verb) => verb.run(screen),
-            Verb::Schema(verb) => verb.run(screen),
-            Verb::Doctor(verb) => verb.run(screen),
-            Verb::Completions(verb) => verb.run(screen),
+        let which = &self.which;
+        match self.verb {
+            Verb::Up(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Init(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Check(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Schema(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Doctor(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Completions(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Apply(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Down(verb) => verb.run(which, screen),
+            Verb::Status(verb) => verb.run(which, screen),
+            Verb::Exec(verb) => verb.run(which),
+            Verb::Shell(verb) => verb.run(which),
+            Verb::Cp(verb) => verb.run(which),
+            Verb::Logs(verb) => verb.run(which, screen),
+            Verb::Fault(verb) => verb.run(which, screen),
+            Verb::Heal(verb) => verb.run(which, screen),
+            Verb::Graph(verb) => verb.run(which, screen),
         }
     }
 }
@@ -130,6 +135,21 @@ mod tests {
             assert_eq!(exec.node, "pc1");
             assert_eq!(exec.user.as_deref(), Some("www-data"));
             assert_eq!(exec.argv, ["curl", "-v", "--user", "x"]);
+        }
+    }
+
+    #[test]
+    fn the_lab_may_be_named_before_the_verb_or_after_it() {
+        for line in [
+            &["lab", "-l", "nat", "fault", "kill", "a"][..],
+            &["lab", "fault", "-l", "nat", "kill", "a"],
+            &["lab", "fault", "kill", "a", "-l", "nat"],
+        ] {
+            assert_eq!(
+                Cli::parse_from(line).which.name.as_deref(),
+                Some("nat"),
+                "{line:?}"
+            );
         }
     }
 

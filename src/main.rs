@@ -24,7 +24,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let screen = output::Screen::new(cli.color);
-    match cli.verb.run(&screen) {
+    match cli.run(&screen) {
         Ok(code) => code,
         Err(failure) => failure.report(&screen),
     }

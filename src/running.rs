@@ -4,7 +4,9 @@ use clap::Args;
 use lab_core::run::client::{RunningLab, running_labs};
 use lab_core::run::control::Refusal;
 
-/// Which of the running labs is meant.
+use crate::output::Failure;
+
+/// Which of the running labs is meant; part of every command line.
 #[derive(Debug, Args)]
 pub struct Which {
     /// The lab, where several are up
@@ -13,6 +15,20 @@ pub struct Which {
 }
 
 impl Which {
+    /// For a verb that works on no running lab, or on one that a file names.
+    ///
+    /// # Errors
+    /// A lab was named all the same.
+    pub fn unused(&self) -> Result<(), Failure> {
+        match &self.name {
+            None => Ok(()),
+            Some(name) => Err(Failure::usage(
+                format!("`-l {name}` names a running lab, and this verb takes none"),
+                "leave it out; a lab file says the lab's name itself",
+            )),
+        }
+    }
+
     /// The lab of that name; without a name, the only one that is up.
     ///
     /// # Errors

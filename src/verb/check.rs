@@ -37,12 +37,12 @@ impl Check {
             screen.json(&as_json(&checked, errors == 0))?;
         } else {
             if !checked.diagnostics.is_empty() {
-                screen.print(&format!(
-                    "{}\n",
-                    render(&checked, screen.stdout().is_on()).trim_end()
-                ))?;
+                screen.note(render(&checked, screen.stderr().is_on()).trim_end());
             }
-            screen.print(&verdict(&checked, errors, screen))?;
+            match verdict(&checked, errors, screen) {
+                Ok(good) => screen.print(&good)?,
+                Err(bad) => screen.note(&bad),
+            }
         }
         Ok(if errors == 0 && checked.lab.is_some() {
             ExitCode::SUCCESS
@@ -60,27 +60,27 @@ fn count(checked: &Checked, severity: Severity) -> usize {
         .count()
 }
 
-fn verdict(checked: &Checked, errors: usize, screen: &Screen) -> String {
-    let paint = screen.stdout();
+fn verdict(checked: &Checked, errors: usize, screen: &Screen) -> Result<String, String> {
     let plural =
         |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let warnings = count(checked, Severity::Warning);
-    let beside = if warnings == 0 {
-        String::new()
-    } else {
-        format!(", {}", plural(warnings, "warning"))
+    let warnings = match count(checked, Severity::Warning) {
+        0 => String::new(),
+        count => format!(", {}", plural(count, "warning")),
     };
     match &checked.lab {
-        Some(lab) if errors == 0 => format!(
-            "{} is in order: {}, {}{beside}\n",
-            paint.bold_in(Colour::Green, &lab.name),
+        Some(lab) if errors == 0 => Ok(format!(
+            "{} is in order: {}, {}{warnings}\n",
+            screen.stdout().bold_in(Colour::Green, &lab.name),
             plural(lab.segments.len(), "segment"),
             plural(lab.nodes.len(), "node"),
-        ),
-        _ => format!(
-            "{}{beside}\n",
-            paint.bold_in(Colour::Red, &plural(errors, "error"))
-        ),
+        )),
+        _ => {
+            let errors = plural(errors, "error");
+            Err(format!(
+                "{}{warnings}",
+                screen.stderr().bold_in(Colour::Red, &errors)
+            ))
+        }
     }
 }
 

@@ -37,8 +37,6 @@ Examples:
   lab cp web1:/var/tmp/capture.pcap .
   lab cp web1:/etc/ ./etc-of-web1")]
 pub struct Cp {
-    #[command(flatten)]
-    which: Which,
     /// A path here, or NODE:/path
     #[arg(value_name = "SRC", value_hint = clap::ValueHint::AnyPath)]
     source: String,
@@ -73,13 +71,13 @@ impl Cp {
     ///
     /// # Errors
     /// There is no such lab, node or file, or it can't be written.
-    pub fn run(self) -> Result<ExitCode, Failure> {
+    pub fn run(self, which: &Which) -> Result<ExitCode, Failure> {
         match (Side::parse(&self.source), Side::parse(&self.destination)) {
             (Side::Here(source), Side::Node { node, path }) => {
-                put(&self.which.find()?, source, node, path)
+                put(&which.find()?, source, node, path)
             }
             (Side::Node { node, path }, Side::Here(destination)) => {
-                get(&self.which.find()?, node, path, destination)
+                get(&which.find()?, node, path, destination)
             }
             _ => Err(Failure::usage(
                 "one side must be in a node, the other one here",

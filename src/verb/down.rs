@@ -19,10 +19,8 @@ pub struct Down {
     /// The lab, where several are up
     #[arg(value_name = "LAB", conflicts_with = "all")]
     lab: Option<String>,
-    #[command(flatten)]
-    which: Which,
     /// All labs of yours; that there is none is no error
-    #[arg(long, conflicts_with = "name")]
+    #[arg(long)]
     all: bool,
 }
 
@@ -31,14 +29,15 @@ impl Down {
     ///
     /// # Errors
     /// There is no such lab, or it can't be ended.
-    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
+    pub fn run(self, which: &Which, screen: &Screen) -> Result<ExitCode, Failure> {
         let running = running_labs()?;
         let labs = if self.all {
+            which.unused()?;
             running
         } else {
             vec![pick(
                 running,
-                self.lab.as_deref().or(self.which.name.as_deref()),
+                self.lab.as_deref().or(which.name.as_deref()),
             )?]
         };
         let mut outcome = Ok(ExitCode::SUCCESS);

@@ -38,8 +38,6 @@ Examples:
   echo 'select 1' | lab exec pc1 --user nobody -- cat -n
   lab exec pc1 --env SSLKEYLOGFILE=/tmp/keys -- curl https://mail.contoso.com/")]
 pub struct Exec {
-    #[command(flatten)]
-    which: Which,
     /// The node
     pub node: String,
     /// User to run it as [default: root of the node]
@@ -58,8 +56,8 @@ impl Exec {
     ///
     /// # Errors
     /// There is no such lab, node, user or program.
-    pub fn run(self) -> Result<ExitCode, Failure> {
-        let lab = self.which.find()?;
+    pub fn run(self, which: &Which) -> Result<ExitCode, Failure> {
+        let lab = which.find()?;
         let mut env = caller_environment();
         for variable in &self.env {
             match variable.split_once('=') {
@@ -160,6 +158,7 @@ fn forward_signals() -> Result<Receiver<ExecControl>, Failure> {
         Signal::SIGUSR2,
     ]
     .into_iter()
+    .filter(|signal| !ignored(*signal))
     .collect();
     // Threads started from here on inherit the mask, so that none of them is interrupted.
     signals
@@ -174,4 +173,27 @@ fn forward_signals() -> Result<Receiver<ExecControl>, Failure> {
         }
     });
     Ok(receiver)
+}
+
+/// Whether we were started with this signal ignored (nohup, a background job of a script): then
+/// it is not for the program either.
+fn ignored(signal: Signal) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default();
+    mask & (1 << (signal as i32 - 1)) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::signal::Signal;
+
+    #[test]
+    fn ignored_signals_are_known() {
+        // Rust's runtime ignores SIGPIPE, and nobody ignores SIGUSR2 here.
+        assert!(super::ignored(Signal::SIGPIPE));
+        assert!(!super::ignored(Signal::SIGUSR2));
+    }
 }

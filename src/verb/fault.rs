@@ -19,8 +19,6 @@ Examples:
   lab fault drain web1              no new work for web1
   lab heal                          mend everything")]
 pub struct FaultArgs {
-    #[command(flatten)]
-    which: Which,
     #[command(subcommand)]
     what: What,
 }
@@ -70,9 +68,9 @@ impl FaultArgs {
     ///
     /// # Errors
     /// There is no such lab, node, segment or process.
-    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
+    pub fn run(self, which: &Which, screen: &Screen) -> Result<ExitCode, Failure> {
         let fault = Fault::from(self.what);
-        self.which.find()?.fault(fault.clone())?;
+        which.find()?.fault(fault.clone())?;
         screen.note(&said(&fault));
         Ok(ExitCode::SUCCESS)
     }

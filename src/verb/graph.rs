@@ -22,8 +22,6 @@ Examples:
 pub struct Graph {
     #[command(flatten)]
     file: LabFile,
-    #[command(flatten)]
-    which: Which,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Svg)]
     format: Format,
@@ -34,15 +32,15 @@ impl Graph {
     ///
     /// # Errors
     /// The lab file is not in order, or the lab is not up.
-    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        if self.which.name.is_some() && self.file.file.is_some() {
+    pub fn run(self, which: &Which, screen: &Screen) -> Result<ExitCode, Failure> {
+        if which.name.is_some() && self.file.file.is_some() {
             return Err(Failure::usage(
                 "a picture shows either a file or a running lab",
                 "leave out FILE, or `-l`",
             ));
         }
-        let plan = match self.which.name {
-            Some(_) => self.which.find()?.plan()?,
+        let plan = match &which.name {
+            Some(_) => which.find()?.plan()?,
             None => self.file.plan(screen)?,
         };
         screen.print(&draw(&plan, self.format))?;

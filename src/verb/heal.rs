@@ -17,8 +17,6 @@ Examples:
   lab heal                          all faults
   lab heal kill web1                this one")]
 pub struct Heal {
-    #[command(flatten)]
-    which: Which,
     #[command(subcommand)]
     what: Option<What>,
 }
@@ -28,9 +26,9 @@ impl Heal {
     ///
     /// # Errors
     /// There is no such lab, or the fault is not in force.
-    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
+    pub fn run(self, which: &Which, screen: &Screen) -> Result<ExitCode, Failure> {
         let fault = self.what.map(Fault::from);
-        self.which.find()?.heal(fault.clone())?;
+        which.find()?.heal(fault.clone())?;
         screen.note(&match fault {
             Some(fault) => format!("no longer: {}", said(&fault)),
             None => "all faults are mended".to_owned(),

@@ -20,8 +20,6 @@ Examples:
   lab logs web1 -f
   lab logs web1 -l contoso      also after contoso went down")]
 pub struct Logs {
-    #[command(flatten)]
-    which: Which,
     /// One node [default: all]
     node: Option<String>,
     /// Go on with what comes
@@ -34,7 +32,7 @@ impl Logs {
     ///
     /// # Errors
     /// There is no such lab or node.
-    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
+    pub fn run(self, which: &Which, screen: &Screen) -> Result<ExitCode, Failure> {
         let running = running_labs()?;
         let paint = screen.stdout();
         let print = |line: &LogLine| {
@@ -44,7 +42,7 @@ impl Logs {
             }
         };
         let node = self.node.as_deref();
-        match &self.which.name {
+        match &which.name {
             Some(name) if !running.iter().any(|lab| lab.name == *name) => {
                 old_logs(name, node, &mut |line| print(&line))?;
             }

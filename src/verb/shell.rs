@@ -21,8 +21,6 @@ Examples:
   lab shell pc1 --user nobody
   echo 'ip route' | lab shell gateway")]
 pub struct Shell {
-    #[command(flatten)]
-    which: Which,
     /// The node
     node: String,
     /// User to run it as [default: root of the node]
@@ -35,8 +33,8 @@ impl Shell {
     ///
     /// # Errors
     /// There is no such lab, node or user.
-    pub fn run(self) -> Result<ExitCode, Failure> {
-        let lab = self.which.find()?;
+    pub fn run(self, which: &Which) -> Result<ExitCode, Failure> {
+        let lab = which.find()?;
         let at_terminal = terminal::is_there();
         let request = Request {
             node: self.node,

@@ -20,8 +20,6 @@ Examples:
   lab status -l contoso
   lab status --json | jq '.rules.gateway'")]
 pub struct Status {
-    #[command(flatten)]
-    which: Which,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -32,8 +30,8 @@ impl Status {
     ///
     /// # Errors
     /// There is no such lab, or it does not answer.
-    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let lab = self.which.find()?;
+    pub fn run(self, which: &Which, screen: &Screen) -> Result<ExitCode, Failure> {
+        let lab = which.find()?;
         let status = lab.status()?;
         if self.json {
             screen.json(&status)?;
