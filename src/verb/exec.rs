@@ -35,7 +35,8 @@ const PASSED: &[&str] = &[
 Examples:
   lab exec pc1 -- curl https://intranet.contoso.com/
   lab exec gateway -- nft list ruleset
-  echo 'select 1' | lab exec pc1 --user nobody -- cat -n
+  tar -c site | lab exec web1 -- tar -x -C /srv
+  lab exec web1 --user www-data -- id
   lab exec pc1 --env SSLKEYLOGFILE=/tmp/keys -- curl https://mail.contoso.com/")]
 pub struct Exec {
     /// The node

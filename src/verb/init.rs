@@ -68,7 +68,16 @@ impl Init {
 
 /// Writes the files, or none of them if one is there.
 fn write(folder: &Path, files: &[(&str, &str)]) -> Result<Vec<PathBuf>, Failure> {
-    let paths: Vec<PathBuf> = files.iter().map(|(name, _)| folder.join(name)).collect();
+    let paths: Vec<PathBuf> = files
+        .iter()
+        .map(|(name, _)| {
+            if folder == Path::new(".") {
+                name.into()
+            } else {
+                folder.join(name)
+            }
+        })
+        .collect();
     let there = |path: &Path| {
         Failure::usage(
             format!("{} is there already", path.display()),
@@ -86,7 +95,10 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> Result<Vec<PathBuf>, Failure>
                 "name a folder that you may write to: `lab init DIR`",
             ),
         };
-        if let Some(parent) = path.parent() {
+        if let Some(parent) = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
             std::fs::create_dir_all(parent).map_err(refuse)?;
         }
         let mut file = OpenOptions::new()
