@@ -1,0 +1,80 @@
+//! Network namespaces.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::sched::{CloneFlags, setns};
+
+/// A network namespace, held open by a descriptor.
+#[derive(Debug)]
+pub struct NetNs {
+    fd: OwnedFd,
+}
+
+impl NetNs {
+    /// That of the calling thread.
+    ///
+    /// # Errors
+    /// `/proc` is not there.
+    pub fn current() -> io::Result<Self> {
+        let file = std::fs::File::open("/proc/thread-self/ns/net")?;
+        Ok(Self { fd: file.into() })
+    }
+
+    /// From a descriptor of one.
+    pub fn from_fd(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
+    /// Another descriptor of the same.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            fd: self.fd.try_clone()?,
+        })
+    }
+
+    /// Moves the calling thread into it until the guard is dropped. No await may happen meanwhile:
+    /// other tasks of the thread would run in it.
+    ///
+    /// # Errors
+    /// What setns(2) says.
+    pub fn enter(&self) -> io::Result<Entered> {
+        let back = Self::current()?;
+        setns(&self.fd, CloneFlags::CLONE_NEWNET)?;
+        Ok(Entered { back })
+    }
+
+    /// Does something in it and comes back.
+    ///
+    /// # Errors
+    /// What setns(2) says, or what is done.
+    pub fn within<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let _entered = self.enter()?;
+        work()
+    }
+}
+
+impl AsFd for NetNs {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The calling thread is in a namespace; dropping this brings it back.
+#[must_use = "dropping this leaves the namespace"]
+pub struct Entered {
+    back: NetNs,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        // The thread came from there a moment ago: it may go back.
+        if let Err(error) = setns(&self.back.fd, CloneFlags::CLONE_NEWNET) {
+            tracing::error!("the way back into the own network namespace is closed: {error}");
+            std::process::abort();
+        }
+    }
+}
