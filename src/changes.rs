@@ -1,6 +1,6 @@
 //! Changes of a lab, said as sentences.
 
-use lab_core::plan::{LinkPlan, Operation, ProcessKind, ProcessPlan, RoutePlan};
+use lab_core::plan::{LinkPlan, Operation, ProcessKind, ProcessPlan, RoutePlan, SegmentPlan};
 
 /// One change as a sentence without its full stop.
 pub fn sentence(operation: &Operation) -> String {
@@ -9,6 +9,10 @@ pub fn sentence(operation: &Operation) -> String {
             format!("the segment {segment} ({}) is made", joined(&plan.prefixes))
         }
         Operation::RemoveSegment { segment, .. } => format!("the segment {segment} is removed"),
+        Operation::ChangeSegment { segment, from, to } => {
+            let changes = segment_changes(from, to).join(", ");
+            format!("the segment {segment} changes: {changes}")
+        }
         Operation::StartNode { plan } => format!(
             "the node {} is started{}",
             plan.name,
@@ -87,6 +91,30 @@ fn what(process: &ProcessPlan) -> String {
         ProcessKind::Service { service, .. } => format!("the service {service}"),
         ProcessKind::Program { argv, .. } => argv.join(" "),
     }
+}
+
+fn segment_changes(from: &SegmentPlan, to: &SegmentPlan) -> Vec<String> {
+    let mut changes = Vec::new();
+    if from.prefixes != to.prefixes {
+        changes.push(format!(
+            "prefix {} instead of {}",
+            joined(&to.prefixes),
+            joined(&from.prefixes)
+        ));
+    }
+    if from.mtu != to.mtu {
+        changes.push(format!("MTU {} instead of {}", to.mtu, from.mtu));
+    }
+    for (what, from, to) in [
+        ("zone", &from.zone, &to.zone),
+        ("tier", &from.tier, &to.tier),
+    ] {
+        let name = |of: &Option<String>| of.clone().unwrap_or_else(|| "none".to_owned());
+        if from != to {
+            changes.push(format!("{what} {} instead of {}", name(to), name(from)));
+        }
+    }
+    changes
 }
 
 fn link_changes(from: &LinkPlan, to: &LinkPlan) -> Vec<String> {
