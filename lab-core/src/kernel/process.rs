@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 use nix::sched::CloneFlags;
@@ -284,6 +284,19 @@ pub fn set_terminal_size(fd: &OwnedFd, rows: u16, columns: u16) -> io::Result<()
     match unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, &size) } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
+    }
+}
+
+/// A terminal's size: rows and columns.
+///
+/// # Errors
+/// What ioctl(2) says: the descriptor is no terminal.
+pub fn terminal_size(fd: BorrowedFd<'_>) -> io::Result<(u16, u16)> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: TIOCGWINSZ writes one winsize.
+    match unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &mut size) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok((size.ws_row, size.ws_col)),
     }
 }
 
