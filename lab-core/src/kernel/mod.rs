@@ -3,6 +3,7 @@
 
 pub mod channel;
 pub mod connect;
+pub mod facility;
 pub mod identity;
 pub mod mount;
 pub mod netns;

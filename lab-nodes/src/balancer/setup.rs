@@ -1,6 +1,6 @@
 //! From the lab's VIPs to what the service needs. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -11,7 +11,6 @@ use lab_core::service::{OptionError, Setup, SetupRequest};
 use super::settings::{self, Mode, Settings, Vip, VipAddress};
 
 /// Where sites that are published without TLS are served, too.
-const PLAIN: u16 = 80;
 
 /// The listener of a layer-7 VIP.
 pub(super) fn listener(vip: &str) -> String {
@@ -86,10 +85,15 @@ fn listens(balancer: &Balancer, port: u16, tls: bool, sites: &[Site]) -> Vec<Lis
             port,
         })
     };
-    let plain = tls && port != PLAIN && sites.iter().any(|site| site.plain);
-    at(listener(&balancer.name), port)
-        .chain(at(plain_listener(&balancer.name), PLAIN).filter(|_| plain))
-        .collect()
+    let plain: BTreeSet<u16> = sites
+        .iter()
+        .filter_map(|site| site.plain)
+        .filter(|plain| tls && *plain != port)
+        .collect();
+    let plain = plain
+        .into_iter()
+        .flat_map(|port| at(plain_listener(&balancer.name), port));
+    at(listener(&balancer.name), port).chain(plain).collect()
 }
 
 fn certificate(balancer: &Balancer, sites: &[Site]) -> CertificatePlan {
@@ -158,7 +162,7 @@ fn site(balancer: &Balancer, all: &[Site], at: usize, site: &Site) -> settings::
             .map(|host| host.to_ascii_lowercase())
             .collect(),
         paths: site.paths.clone(),
-        plain: site.plain,
+        plain: site.plain.is_some(),
         pool: site.pool.clone(),
         affinity: site.affinity.clone(),
     }
