@@ -133,7 +133,7 @@ fn labels(
 }
 
 fn services(seat: &Seat<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<ServiceUse> {
-    let short = seat.entry.service.clone().map(service::ServiceUse::plain);
+    let short = seat.entry.service.clone();
     let mut names: BTreeMap<String, Spanned<String>> = BTreeMap::new();
     let mut services = Vec::new();
     for used in short.iter().chain(seat.entry.services.iter()) {

@@ -33,8 +33,8 @@ record! {
         masquerade: Many<Masquerade>,
         /// Ports of the router that lead to other nodes.
         forward: Many<Forward>,
-        /// The one service it runs; short for `services`.
-        service: Option<Spanned<String>>,
+        /// The one service it runs; short for `services` with one entry.
+        service: Option<ServiceUse>,
         /// Services it runs: names, or maps of name → options.
         services: Many<ServiceUse>,
         /// Programs of the host it runs: an argument list, a map, or a list of such.
