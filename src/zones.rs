@@ -18,24 +18,14 @@ pub struct Zone<'a> {
 /// another one is from there, counted in segments, the earlier it comes.
 pub fn from_outside(plan: &Plan) -> Vec<Zone<'_>> {
     let distance = distances(plan, inside(plan));
+    let far = |segment: &str| Reverse(distance.get(segment).copied().unwrap_or(usize::MAX));
     let mut zones: BTreeMap<Option<&str>, Vec<&str>> = BTreeMap::new();
     for (name, segment) in &plan.segments {
         zones.entry(segment.zone.as_deref()).or_default().push(name);
     }
-    let far = |segment: &str| Reverse(distance.get(segment).copied().unwrap_or(usize::MAX));
     let mut zones: Vec<Zone<'_>> = zones
         .into_iter()
-        .map(|(name, mut segments)| {
-            segments.sort_by_key(|segment| {
-                (
-                    far(segment),
-                    plan.segments
-                        .get(*segment)
-                        .and_then(|known| known.prefixes.first()),
-                )
-            });
-            Zone { name, segments }
-        })
+        .map(|(name, segments)| Zone { name, segments })
         .collect();
     zones.sort_by_key(|zone| {
         (
@@ -43,6 +33,22 @@ pub fn from_outside(plan: &Plan) -> Vec<Zone<'_>> {
             zone.name,
         )
     });
+    // A router that stands on all segments makes them equally far from the inside: then those
+    // nearer to the outside come first.
+    let depth = distances(plan, zones.first().and_then(|zone| zone.name));
+    for zone in &mut zones {
+        zone.segments.sort_by_key(|segment| {
+            let prefix = plan
+                .segments
+                .get(*segment)
+                .and_then(|known| known.prefixes.first());
+            (
+                far(segment),
+                depth.get(segment).copied().unwrap_or(usize::MAX),
+                prefix,
+            )
+        });
+    }
     zones
 }
 
@@ -67,7 +73,7 @@ fn inside(plan: &Plan) -> Option<&str> {
         .and_then(|(zone, _)| zone)
 }
 
-fn distances<'a>(plan: &'a Plan, inside: Option<&str>) -> BTreeMap<&'a str, usize> {
+fn distances<'a>(plan: &'a Plan, from: Option<&str>) -> BTreeMap<&'a str, usize> {
     let mut neighbours: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for node in plan.nodes.values() {
         for from in &node.links {
@@ -77,11 +83,11 @@ fn distances<'a>(plan: &'a Plan, inside: Option<&str>) -> BTreeMap<&'a str, usiz
                 .extend(node.links.iter().map(|to| to.segment.as_str()));
         }
     }
-    let inner = plan
+    let start = plan
         .segments
         .iter()
-        .filter(|(_, segment)| segment.zone.as_deref() == inside);
-    let mut distance: BTreeMap<&str, usize> = inner.map(|(name, _)| (name.as_str(), 0)).collect();
+        .filter(|(_, segment)| segment.zone.as_deref() == from);
+    let mut distance: BTreeMap<&str, usize> = start.map(|(name, _)| (name.as_str(), 0)).collect();
     let mut queue: VecDeque<&str> = distance.keys().copied().collect();
     while let Some(segment) = queue.pop_front() {
         let next = distance.get(segment).copied().unwrap_or_default() + 1;
@@ -97,6 +103,8 @@ fn distances<'a>(plan: &'a Plan, inside: Option<&str>) -> BTreeMap<&'a str, usiz
 
 #[cfg(test)]
 mod tests {
+    use lab_core::plan::SegmentPlan;
+
     use crate::graph::example;
 
     #[test]
@@ -114,6 +122,30 @@ mod tests {
                 (Some("perimeter"), vec!["perimeter"]),
                 (Some("intranet"), vec!["frontend", "database"]),
             ]
+        );
+    }
+
+    #[test]
+    fn of_segments_behind_one_router_the_outer_one_comes_first() {
+        let mut plan = example::plan();
+        let vip = SegmentPlan {
+            bridge: String::new(),
+            prefixes: vec!["10.0.10.0/24".parse().expect("a prefix")],
+            mtu: 1500,
+            zone: Some("perimeter".into()),
+            tier: None,
+        };
+        plan.segments.insert("vip".into(), vip);
+        let core = plan.nodes.get_mut("core").expect("core is there");
+        let mut link = core.links[0].clone();
+        link.segment = "vip".into();
+        core.links.push(link);
+        let zones = super::from_outside(&plan);
+        let perimeter = zones.iter().find(|zone| zone.name == Some("perimeter"));
+        // By its prefix alone, vip would come first.
+        assert_eq!(
+            perimeter.map(|zone| zone.segments.clone()),
+            Some(vec!["perimeter", "vip"])
         );
     }
 

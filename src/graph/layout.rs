@@ -56,7 +56,7 @@ pub enum Kind {
     Address,
     /// What runs in it.
     Runs,
-    /// A VIP, or its members.
+    /// A VIP's name, or its addresses and members.
     Vip,
 }
 
@@ -339,8 +339,8 @@ fn place(node: usize, drawn: &Node, x: i32, y: i32) -> Placed {
         lines.push((Kind::Runs, drawn.runs.clone()));
     }
     for vip in &drawn.vips {
-        lines.push((Kind::Vip, format!("{} {}", vip.name, vip.addresses)));
-        lines.push((Kind::Vip, format!("→ {}", vip.members)));
+        lines.push((Kind::Vip, format!("VIP {}", vip.name)));
+        lines.push((Kind::Vip, format!("{} → {}", vip.addresses, vip.members)));
     }
     let base = |line: usize| y + PADDING + as_units(line + 1) * LINE - 3;
     let height = 2 * PADDING + as_units(lines.len()) * LINE;

@@ -33,7 +33,7 @@ const GET_FOLDER: &str =
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  lab cp site/ web1:/srv/www
+  lab cp site/ web1:/var/tmp/www
   lab cp web1:/var/tmp/capture.pcap .
   lab cp web1:/etc/ ./etc-of-web1")]
 pub struct Cp {
@@ -215,7 +215,7 @@ fn well(status: i32, what: impl Fn() -> String) -> Result<(), Failure> {
     }
     Err(Failure::usage(
         format!("{} failed with status {status}", what()),
-        "what is said above tells why; a node can write below /tmp, /run, /var/tmp, /srv, /etc and its HOME",
+        "what is said above tells why; a node can write below /tmp, /run, /var/tmp, /etc and its HOME",
     ))
 }
 

@@ -35,7 +35,7 @@ const PASSED: &[&str] = &[
 Examples:
   lab exec pc1 -- curl https://intranet.contoso.com/
   lab exec gateway -- nft list ruleset
-  tar -c site | lab exec web1 -- tar -x -C /srv
+  tar -c site | lab exec web1 -- tar -x -C /tmp
   lab exec web1 --user www-data -- id
   lab exec pc1 --env SSLKEYLOGFILE=/tmp/keys -- curl https://mail.contoso.com/")]
 pub struct Exec {
