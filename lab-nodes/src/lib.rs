@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod balancer;
+pub mod dns;
 pub mod http;
 pub mod tier_web;
 pub mod tls;
@@ -12,4 +13,4 @@ use lab_core::service::{Catalogue, Service};
 /// Every service of this project.
 pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
 
-static SERVICES: &[&dyn Service] = &[&tier_web::TierWeb, &balancer::LoadBalancer];
+static SERVICES: &[&dyn Service] = &[&dns::Dns, &tier_web::TierWeb, &balancer::LoadBalancer];

@@ -5,6 +5,31 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+/// A tier that is asked.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(super) enum Tier {
+    /// A group or a node.
+    One(String),
+    /// Several, of which any one may answer.
+    AnyOf(Vec<String>),
+}
+
+impl Tier {
+    /// The groups and nodes it consists of.
+    pub fn parts(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::AnyOf(names) => names,
+        }
+    }
+
+    /// Its name among the peers.
+    pub fn name(&self) -> String {
+        self.parts().join("/")
+    }
+}
+
 /// Options of `tier-web`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -12,9 +37,10 @@ pub(super) struct Options {
     /// Host names it serves besides the node's own.
     #[serde(default)]
     pub names: Vec<String>,
-    /// Groups or nodes it asks: each is a tier that must answer.
+    /// Tiers it asks, all of which must answer: each a group or node, or a list of them of which
+    /// any one may.
     #[serde(default)]
-    pub asks: Vec<String>,
+    pub asks: Vec<Tier>,
     /// What people call this tier; that of the segment, else the node's group, unless given.
     pub tier: Option<String>,
     /// Port for TLS, 443 unless given.

@@ -7,7 +7,7 @@ use lab_core::check::{BalancerMode, Lab, Node};
 use lab_core::plan::{CertificatePlan, Listen, Peer, Transport};
 use lab_core::service::{OptionError, Setup, SetupRequest};
 
-use super::options::Options;
+use super::options::{Options, Tier};
 use super::settings::{Ask, Settings};
 
 /// The certificate it shows.
@@ -53,10 +53,10 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
     }
     let mut asks = Vec::new();
     let mut peers = BTreeMap::new();
-    for (at, name) in options.asks.iter().enumerate() {
-        match ask(lab, node, name) {
+    for (at, tier) in options.asks.iter().enumerate() {
+        match ask(lab, node, tier) {
             Ok((ask, members)) => {
-                peers.insert(name.clone(), members);
+                peers.insert(tier.name(), members);
                 asks.push(ask);
             }
             Err((message, help)) => {
@@ -118,14 +118,22 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
 }
 
 /// A tier and its members, or a mistake and what to do.
-fn ask(lab: &Lab, node: &Node, name: &str) -> Result<(Ask, Vec<Peer>), (String, Option<String>)> {
-    let members = members(lab, name);
-    let Some(first) = members.first() else {
+fn ask(lab: &Lab, node: &Node, tier: &Tier) -> Result<(Ask, Vec<Peer>), (String, Option<String>)> {
+    let name = tier.name();
+    let known = || {
         let known: Vec<&str> = lab.groups.keys().map(String::as_str).collect();
-        return Err((
-            format!("there is no node or group `{name}`"),
-            Some(format!("nodes of this lab: {}", known.join(", "))),
-        ));
+        Some(format!("nodes of this lab: {}", known.join(", ")))
+    };
+    if let Some(unknown) = tier
+        .parts()
+        .iter()
+        .find(|part| members(lab, part).is_empty())
+    {
+        return Err((format!("there is no node or group `{unknown}`"), known()));
+    }
+    let members = members_of(lab, tier);
+    let Some(first) = members.first() else {
+        return Err(("a tier has at least one member".to_owned(), known()));
     };
     if let Some(other) = members.iter().find(|member| options_of(member).is_none()) {
         return Err((
@@ -141,9 +149,29 @@ fn ask(lab: &Lab, node: &Node, name: &str) -> Result<(Ask, Vec<Peer>), (String, 
         )
     })?;
     let options = options_of(first).unwrap_or_default();
+    let mut labels: Vec<String> = Vec::new();
+    for member in &members {
+        let its = options_of(member).unwrap_or_default();
+        if its.port() != options.port() {
+            return Err((
+                format!(
+                    "`{}` listens on port {}, `{}` on {}",
+                    first.name,
+                    options.port(),
+                    member.name,
+                    its.port()
+                ),
+                Some("members of one tier have one port".to_owned()),
+            ));
+        }
+        let label = tier_of(lab, member, &its);
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
     let ask = Ask {
-        name: name.to_owned(),
-        tier: tier_of(lab, first, &options),
+        name,
+        tier: labels.join(" or "),
         port: options.port(),
         patience: PATIENCE * depth,
     };
@@ -168,13 +196,21 @@ fn depth<'l>(lab: &'l Lab, node: &'l Node, way: &mut Vec<&'l str>) -> Option<u32
     }
     way.push(&node.name);
     let mut deepest = 0;
-    for name in options_of(node).unwrap_or_default().asks {
-        for member in members(lab, &name) {
+    for tier in options_of(node).unwrap_or_default().asks {
+        for member in members_of(lab, &tier) {
             deepest = deepest.max(depth(lab, member, way)?);
         }
     }
     way.pop();
     Some(deepest + 1)
+}
+
+/// The nodes of a tier.
+fn members_of<'l>(lab: &'l Lab, tier: &Tier) -> Vec<&'l Node> {
+    tier.parts()
+        .iter()
+        .flat_map(|part| members(lab, part))
+        .collect()
 }
 
 /// The nodes of a group, or the node of that name.
@@ -211,8 +247,8 @@ fn tier_of(lab: &Lab, node: &Node, options: &Options) -> String {
 fn askers(lab: &Lab, node: &Node) -> Vec<String> {
     let asks = |other: &&Node| {
         options_of(other).is_some_and(|options| {
-            options.asks.iter().any(|name| {
-                members(lab, name)
+            options.asks.iter().any(|tier| {
+                members_of(lab, tier)
                     .iter()
                     .any(|member| member.name == node.name)
             })

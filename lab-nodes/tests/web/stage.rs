@@ -46,11 +46,16 @@ impl Running {
 
     /// Waits for a report in which the pool's members have these states.
     pub async fn reported(&mut self, pool: &str, states: &[(&str, &str)]) {
-        let wanted: BTreeMap<String, String> =
-            states.iter().map(|(name, state)| ((*name).into(), (*state).into())).collect();
+        let wanted: BTreeMap<String, String> = states
+            .iter()
+            .map(|(name, state)| ((*name).into(), (*state).into()))
+            .collect();
         loop {
             match self.reports.recv().await.expect("a report") {
-                Report::Pool { pool: name, members } if name == pool && members == wanted => return,
+                Report::Pool {
+                    pool: name,
+                    members,
+                } if name == pool && members == wanted => return,
                 _ => {}
             }
         }
@@ -79,16 +84,28 @@ pub fn start(authority: &Authority, start: Start<'_>) -> Running {
         addresses: vec![],
         settings: settings_receiver,
         listeners: start.listeners.into_iter().map(listener).collect(),
-        credentials: start.credentials.into_iter().map(|(id, one)| (id.to_owned(), one)).collect(),
+        credentials: start
+            .credentials
+            .into_iter()
+            .map(|(id, one)| (id.to_owned(), one))
+            .collect(),
         trust: vec![authority.root.clone()],
         peers: start.peers,
         shutdown: shutdown_receiver,
         network: network_sender,
         report,
     };
-    let service = CATALOGUE.get(start.service).expect("a service of the catalogue");
+    let service = CATALOGUE
+        .get(start.service)
+        .expect("a service of the catalogue");
     let task = tokio::spawn(service.run(context));
-    Running { settings, reports, network, _shutdown: shutdown, task }
+    Running {
+        settings,
+        reports,
+        network,
+        _shutdown: shutdown,
+        task,
+    }
 }
 
 pub fn fqdn(node: &str) -> String {
@@ -159,8 +176,9 @@ impl Web<'_> {
                 })
             })
             .collect();
-        let only_from: Option<Vec<String>> =
-            self.only_from.map(|nodes| nodes.iter().map(|node| fqdn(node)).collect());
+        let only_from: Option<Vec<String>> = self
+            .only_from
+            .map(|nodes| nodes.iter().map(|node| fqdn(node)).collect());
         let peer = |(node, at): &(&str, SocketAddr)| Peer {
             node: (*node).to_owned(),
             fqdn: fqdn(node),
@@ -220,5 +238,9 @@ pub async fn probe(
         trust: vec![authority.root.clone()],
         connect: Arc::new(Loopback),
     };
-    CATALOGUE.get(service).expect("a service of the catalogue").probe(probe).await
+    CATALOGUE
+        .get(service)
+        .expect("a service of the catalogue")
+        .probe(probe)
+        .await
 }
