@@ -97,7 +97,7 @@ fn rules_and_translations_carry_prefixes() {
     let to: Vec<_> = p1.to.iter().map(ToString::to_string).collect();
     assert_eq!(to, ["203.0.113.71/32", "10.0.20.31/32", "10.0.20.32/32"]);
     assert_eq!(p1.traffic[2], Traffic::Tcp(50000..=59999));
-    assert_eq!(p1.place.line, 51);
+    assert_eq!(p1.place.line, 52);
     assert!(
         p1.place.file.ends_with("tests/labs/good.yaml"),
         "{}",

@@ -25,6 +25,7 @@ mod schema;
 mod seats;
 mod segments;
 mod services;
+mod snippet;
 mod source;
 mod targets;
 mod traffic;

@@ -130,7 +130,11 @@ fn clash(
     if first.place != used.place {
         diagnostic = diagnostic.also(&first.place, "and so does this");
     }
-    if !diagnostics.contains(&diagnostic) {
+    // The nodes of a group clash in the same places, and alike.
+    if !diagnostics
+        .iter()
+        .any(|said| said.code == diagnostic.code && said.labels == diagnostic.labels)
+    {
         diagnostics.push(diagnostic);
     }
 }
