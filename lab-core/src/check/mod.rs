@@ -13,6 +13,7 @@ mod files;
 mod lab;
 mod labels;
 mod literal;
+mod members;
 mod names;
 mod nat;
 mod nodes;
@@ -30,6 +31,7 @@ mod source;
 mod targets;
 mod traffic;
 mod views;
+mod vips;
 mod zones;
 
 pub use crate::model::{Diagnostic, Severity};

@@ -16,13 +16,6 @@ pub(super) fn node(
     attachments: Vec<Attachment>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Node {
-    // An entry with `count` is one text: its mistakes are reported for its first node.
-    let mut said_before = Vec::new();
-    let diagnostics = if seat.index == 0 {
-        diagnostics
-    } else {
-        &mut said_before
-    };
     let entry = seat.entry;
     let domain = entry.domain.as_ref().or(file.domain.as_ref());
     let domain = domain.and_then(|domain| match entry.domain.is_some() {
