@@ -158,6 +158,10 @@ fn what_runs_on_a_node_is_read() {
         second.options,
         serde_json::json!({ "port": 8007, "asks": ["dns"] })
     );
+    assert_eq!(
+        lab.nodes["dns"].services[0].options,
+        serde_json::json!({ "port": 53 })
+    );
     assert_eq!(lab.nodes["web1"].limits.memory, Some(256 << 20));
     let directory = lab.directory.expect("a directory");
     assert_eq!(directory.realm, "CORP.EXAMPLE.COM");

@@ -126,10 +126,9 @@ fn labels(
 }
 
 fn services(seat: &Seat<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<ServiceUse> {
-    let short = seat.entry.service.clone().map(service::ServiceUse::plain);
     let mut names: BTreeMap<String, Spanned<String>> = BTreeMap::new();
     let mut services = Vec::new();
-    for used in short.iter().chain(seat.entry.services.iter()) {
+    for used in seat.entry.service.iter().chain(seat.entry.services.iter()) {
         let name = used.name.as_ref().unwrap_or(&used.service);
         if used.name.is_some() {
             check_label("service", name, 63, diagnostics);
@@ -149,7 +148,7 @@ fn services(seat: &Seat<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<ServiceUs
 
 fn programs(seat: &Seat<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Program> {
     let mut names: BTreeMap<String, Spanned<String>> = BTreeMap::new();
-    for used in seat.entry.services.iter() {
+    for used in seat.entry.service.iter().chain(seat.entry.services.iter()) {
         let name = used.name.as_ref().unwrap_or(&used.service);
         names
             .entry(name.value.clone())

@@ -34,7 +34,7 @@ record! {
         /// Ports of the router that lead to other nodes.
         forward: Many<Forward>,
         /// The one service it runs; short for `services`.
-        service: Option<Spanned<String>>,
+        service: Option<ServiceUse>,
         /// Services it runs: names, or maps of name → options.
         services: Many<ServiceUse>,
         /// Programs of the host it runs: an argument list, a map, or a list of such.
