@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads (`read`, the only I/O), decodes ([`crate::model`]) and builds (`build`,
 //! pure) the lab, one file a topic; each reports what it finds and goes on, so that all
-//! errors come in one go. [`render`] says it for people, [`schema`] for editors.
+//! errors come in one go. [`render()`] says it for people, [`schema()`] for editors.
 
 mod acls;
 mod attachments;
