@@ -88,7 +88,7 @@ fn garbled_files_are_reported_and_rendered() {
     std::fs::remove_dir_all(&folder).expect("removed");
     // Most changes break the file, some do not: both ways were gone.
     assert!(
-        (100..2900).contains(&checked_whole),
+        (20..2900).contains(&checked_whole),
         "{checked_whole} of 3000 were in order"
     );
 }
