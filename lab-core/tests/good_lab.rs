@@ -97,7 +97,7 @@ fn rules_and_translations_carry_prefixes() {
     let to: Vec<_> = p1.to.iter().map(ToString::to_string).collect();
     assert_eq!(to, ["203.0.113.71/32", "10.0.20.31/32", "10.0.20.32/32"]);
     assert_eq!(p1.traffic[2], Traffic::Tcp(50000..=59999));
-    assert_eq!(p1.place.line, 51);
+    assert_eq!(p1.place.line, 52);
     assert!(
         p1.place.file.ends_with("tests/labs/good.yaml"),
         "{}",
@@ -157,6 +157,10 @@ fn what_runs_on_a_node_is_read() {
     assert_eq!(
         second.options,
         serde_json::json!({ "port": 8007, "asks": ["dns"] })
+    );
+    assert_eq!(
+        lab.nodes["dns"].services[0].options,
+        serde_json::json!({ "port": 53 })
     );
     assert_eq!(lab.nodes["web1"].limits.memory, Some(256 << 20));
     let directory = lab.directory.expect("a directory");

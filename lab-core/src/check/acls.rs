@@ -10,6 +10,9 @@ use super::traffic::{covers, traffic};
 use crate::model::file::File;
 use crate::model::{Diagnostic, Spanned, acl, nearest};
 
+/// Most rules of an ACL, each of which is compared with those before it.
+const MAX_RULES: usize = 5000;
+
 /// Reads all ACLs.
 pub(super) fn acls(
     file: &File,
@@ -34,6 +37,21 @@ pub(super) fn acls(
                 )
                 .help(format!("add `acl: {}` to a router", name.value)),
             );
+        }
+        if let Some(beyond) = written.get(MAX_RULES) {
+            diagnostics.push(
+                Diagnostic::error(
+                    "lab::too-many-rules",
+                    format!(
+                        "An ACL has at most {MAX_RULES} rules; `{}` has more.",
+                        name.value
+                    ),
+                    &beyond.place,
+                    "goes beyond it",
+                )
+                .help("write several sources, destinations or ports in one rule"),
+            );
+            continue;
         }
         // What could not be read is left out of the comparison.
         let mut rules: Vec<AclRule> = written

@@ -24,7 +24,7 @@ pub(super) struct Attached {
 
 /// Who has an address.
 #[derive(Default)]
-struct Holders(HashMap<IpAddr, (String, Place)>);
+pub(super) struct Holders(HashMap<IpAddr, (String, Place)>);
 
 /// Puts every node on its segments.
 pub(super) fn attach(
@@ -79,7 +79,7 @@ pub(super) fn attach(
         }
         attached.legs.insert(seat.name.clone(), legs);
     }
-    attached.vips = vips(
+    attached.vips = super::vips::vips(
         file,
         segments,
         &mut attached.legs,
@@ -235,7 +235,7 @@ fn refused(text: &Spanned<String>, wrong: Wrong, segment: &Segment) -> Diagnosti
 
 impl Holders {
     /// Notes who has an address; false, with a diagnostic, if somebody else has it.
-    fn take(
+    pub(super) fn take(
         &mut self,
         address: IpAddr,
         node: &str,
@@ -262,90 +262,6 @@ impl Holders {
         self.0.insert(address, (node.to_owned(), place.clone()));
         true
     }
-}
-
-/// Finds each VIP on a leg of its node, and adds it there.
-fn vips(
-    file: &File,
-    segments: &BTreeMap<String, Segment>,
-    legs: &mut BTreeMap<String, Vec<Attachment>>,
-    holders: &mut Holders,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Vec<IpAddr>> {
-    let mut all = BTreeMap::new();
-    for (name, balancer) in file.balancers.iter() {
-        let Some(legs) = legs.get_mut(&balancer.node.value) else {
-            continue;
-        };
-        let mut vips: Vec<IpAddr> = Vec::new();
-        for text in balancer.vip.iter() {
-            let on: Vec<(usize, IpNet)> = legs
-                .iter()
-                .enumerate()
-                .filter_map(|(at, leg)| {
-                    let segment = segments.get(&leg.segment)?;
-                    Some((at, super::literal::address(text, &segment.prefixes).ok()?))
-                })
-                .collect();
-            // `.20` may fit on several legs; an address that the node has is meant then.
-            let held = on.iter().find(|(at, vip)| {
-                legs.get(*at)
-                    .is_some_and(|leg| leg.addresses.iter().any(|a| a.addr() == vip.addr()))
-            });
-            let (at, vip) = match (held, on.as_slice()) {
-                (Some(found), _) | (None, [found]) => *found,
-                (None, []) => {
-                    diagnostics.push(vip_outside(&balancer.node.value, text, legs, segments));
-                    continue;
-                }
-                (None, several) => {
-                    let meant: Vec<_> = several.iter().map(|(_, a)| a.addr().to_string()).collect();
-                    diagnostics.push(Diagnostic::error(
-                        "lab::ambiguous-address",
-                        format!("`{}` could be {}.", text.value, meant.join(" or ")),
-                        &text.place,
-                        "write it in full",
-                    ));
-                    continue;
-                }
-            };
-            vips.push(vip.addr());
-            let Some(leg) = legs.get_mut(at) else {
-                continue;
-            };
-            if leg.addresses.contains(&vip) {
-                continue;
-            }
-            if holders.take(vip.addr(), &balancer.node.value, &text.place, diagnostics) {
-                leg.addresses.push(vip);
-            }
-        }
-        all.insert(name.value.clone(), vips);
-    }
-    all
-}
-
-fn vip_outside(
-    node: &str,
-    text: &Spanned<String>,
-    legs: &[Attachment],
-    segments: &BTreeMap<String, Segment>,
-) -> Diagnostic {
-    let prefixes: Vec<String> = legs
-        .iter()
-        .filter_map(|leg| segments.get(&leg.segment))
-        .flat_map(|segment| segment.prefixes.iter().map(ToString::to_string))
-        .collect();
-    Diagnostic::error(
-        "lab::address-outside",
-        format!(
-            "The VIP `{}` is no address on a segment of `{node}`.",
-            text.escape_debug()
-        ),
-        &text.place,
-        "on none of its segments",
-    )
-    .help(format!("`{node}` stands on {}", prefixes.join(", ")))
 }
 
 /// Gives each leg without an address of its own the first free one of each family, in

@@ -1,14 +1,12 @@
 //! Balancers with their members.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use super::lab::{
-    Affinity, Balancer, BalancerMode, HealthCheck, Member, Pool, Site, Spread, Traffic,
-};
+use super::lab::{Affinity, Balancer, BalancerMode, HealthCheck, Pool, Site, Spread, Traffic};
 use super::labels::{check_dns_name, check_label};
-use super::names::{Kind, Names, Thing, primary};
+use super::members::{Fqdn, members};
+use super::names::Names;
 use super::nodes::{check_path, check_port};
 use super::traffic::traffic;
 use crate::model::file::File;
@@ -65,7 +63,7 @@ pub(super) fn balancers(
             },
         );
     }
-    same_vip(&balancers, diagnostics);
+    super::vips::same_vip(&balancers, diagnostics);
     balancers
 }
 
@@ -303,94 +301,6 @@ fn check_token(name: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Str
     name.value.clone()
 }
 
-/// The name that members' certificates carry.
-#[derive(Clone, Copy)]
-struct Fqdn<'a> {
-    given: Option<&'a str>,
-    /// What a further balancer is asked for: the site itself.
-    host: Option<&'a str>,
-}
-
-fn members(
-    file: &File,
-    balancer: &Spanned<String>,
-    words: &[Spanned<String>],
-    port: u16,
-    fqdn: Option<Fqdn<'_>>,
-    names: &Names<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<Member> {
-    let mut members: Vec<(Member, Place)> = Vec::new();
-    for word in words {
-        // A balancer may be called like the nodes behind it, and is no member of itself.
-        let kinds: &[Kind] = match word.value == balancer.value {
-            true => &[Kind::Node],
-            false => &[Kind::Node, Kind::Balancer],
-        };
-        let mut add = |name: &str, own: &str, address: Option<IpAddr>| {
-            let Some(address) = address else { return };
-            let fqdn = fqdn.and_then(|fqdn| fqdn.given).unwrap_or(own).to_owned();
-            let member = Member {
-                name: name.to_owned(),
-                fqdn,
-                address,
-                port,
-            };
-            if let Some((_, first)) = members.iter().find(|(other, _)| other.address == address) {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "lab::duplicate-member",
-                        format!("`{name}` is a member twice."),
-                        &word.place,
-                        "again here",
-                    )
-                    .also(first, "first here")
-                    .help("remove one of the two"),
-                );
-                return;
-            }
-            members.push((member, word.place.clone()));
-        };
-        // Borrowed again for each word: `add` holds the diagnostics.
-        let mut found = Vec::new();
-        match names.find(word, kinds, &mut found) {
-            Some(Thing::Nodes(nodes)) => {
-                for node in nodes {
-                    add(&node.name, &node.fqdn, primary(node));
-                }
-            }
-            Some(Thing::Label(node, address)) => add(&word.value, &node.fqdn, Some(address)),
-            Some(Thing::Balancer(name, vips)) => {
-                let own = match fqdn.and_then(|fqdn| fqdn.host) {
-                    Some(host) => host.to_owned(),
-                    None => first_host(file, name).unwrap_or_else(|| name.to_owned()),
-                };
-                add(name, &own, vips.first().copied());
-            }
-            Some(Thing::Literal(_)) => found.push(
-                Diagnostic::error(
-                    "lab::unknown-node",
-                    "A member is named, not written as an address.",
-                    &word.place,
-                    "an address",
-                )
-                .help("name a node, a group, `node.label` or a balancer"),
-            ),
-            Some(Thing::Segment(_) | Thing::Pool(_)) | None => {}
-        }
-        diagnostics.append(&mut found);
-    }
-    members.into_iter().map(|(member, _)| member).collect()
-}
-
-fn first_host(file: &File, balancer: &str) -> Option<String> {
-    let (_, written) = file
-        .balancers
-        .iter()
-        .find(|(name, _)| name.value == balancer)?;
-    Some(written.sites.first()?.hosts.first()?.value.clone())
-}
-
 fn wrong_layer(name: &Spanned<String>, key: &str, layer: u8) -> Diagnostic {
     let help = match layer {
         4 => {
@@ -405,7 +315,7 @@ fn wrong_layer(name: &Spanned<String>, key: &str, layer: u8) -> Diagnostic {
             name.value
         ),
         &name.place,
-        format!("layer {layer}"),
+        format!("`{key}` at layer {layer}"),
     )
     .help(help)
 }
@@ -449,64 +359,5 @@ fn health(
             .map(|path| check_path(path, diagnostics)),
         every,
         timeout,
-    }
-}
-
-/// Two balancers on one address and port: who would answer?
-fn same_vip(balancers: &BTreeMap<String, Balancer>, diagnostics: &mut Vec<Diagnostic>) {
-    let mut taken: BTreeMap<(IpAddr, bool, u16), &Balancer> = BTreeMap::new();
-    let mut in_file: Vec<&Balancer> = balancers.values().collect();
-    in_file.sort_by_key(|balancer| &balancer.place);
-    for balancer in in_file {
-        for (tcp, port) in listens(&balancer.mode) {
-            for vip in &balancer.vips {
-                match taken.get(&(*vip, tcp, port)) {
-                    Some(first) if first.name != balancer.name => diagnostics.push(
-                        Diagnostic::error(
-                            "lab::duplicate-vip",
-                            format!(
-                                "`{}` and `{}` both answer on {vip} port {port}.",
-                                first.name, balancer.name
-                            ),
-                            &balancer.place,
-                            "again here",
-                        )
-                        .also(&first.place, "first here")
-                        .help(
-                            "give one of them another VIP or port; sites of one address and port \
-                             belong in one balancer",
-                        ),
-                    ),
-                    Some(_) => {}
-                    None => {
-                        taken.insert((*vip, tcp, port), balancer);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Ports a balancer answers on; true is TCP.
-fn listens(mode: &BalancerMode) -> Vec<(bool, u16)> {
-    match mode {
-        BalancerMode::Layer4 { ports, .. } => ports
-            .iter()
-            .filter_map(|traffic| match traffic {
-                Traffic::Tcp(range) => Some((true, *range.start())),
-                Traffic::Udp(range) => Some((false, *range.start())),
-                _ => None,
-            })
-            .collect(),
-        BalancerMode::Layer7 { port, sites, .. } => {
-            let mut ports: Vec<(bool, u16)> = sites
-                .iter()
-                .filter_map(|site| Some((true, site.plain?)))
-                .collect();
-            ports.push((true, *port));
-            ports.sort_unstable();
-            ports.dedup();
-            ports
-        }
     }
 }

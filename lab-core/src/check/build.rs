@@ -75,13 +75,6 @@ pub(super) fn build(
         .iter()
         .map(|seat| {
             let routes = super::routes::routes(seat, &names, diagnostics);
-            // One entry is one text, whose mistakes are reported for its first node.
-            let mut said_before = Vec::new();
-            let diagnostics = if seat.index == 0 {
-                &mut *diagnostics
-            } else {
-                &mut said_before
-            };
             let acl = seat.entry.acl.as_ref().and_then(|word| {
                 let node = lab.nodes.get(&seat.name)?;
                 super::acls::of_node(node, word, &acls, &names, diagnostics)

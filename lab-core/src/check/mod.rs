@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads (`read`, the only I/O), decodes ([`crate::model`]) and builds (`build`,
 //! pure) the lab, one file a topic; each reports what it finds and goes on, so that all
-//! errors come in one go. [`render`] says it for people, [`schema`] for editors.
+//! errors come in one go. [`render()`] says it for people, [`schema()`] for editors.
 
 mod acls;
 mod attachments;
@@ -13,6 +13,7 @@ mod files;
 mod lab;
 mod labels;
 mod literal;
+mod members;
 mod names;
 mod nat;
 mod nodes;
@@ -25,10 +26,12 @@ mod schema;
 mod seats;
 mod segments;
 mod services;
+mod snippet;
 mod source;
 mod targets;
 mod traffic;
 mod views;
+mod vips;
 mod zones;
 
 pub use crate::model::{Diagnostic, Severity};

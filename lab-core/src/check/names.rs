@@ -111,6 +111,21 @@ impl<'a> Names<'a> {
         if let Ok(address) = word.parse::<IpAddr>() {
             return Some(Thing::Literal(host(address)));
         }
+        if word.starts_with('.') {
+            diagnostics.push(
+                Diagnostic::error(
+                    "lab::bad-address",
+                    format!(
+                        "`{}` could be an address of any segment.",
+                        word.escape_debug()
+                    ),
+                    &word.place,
+                    "only its end",
+                )
+                .help("write the address in full here, or name the node"),
+            );
+            return None;
+        }
         if word.contains('/') {
             return super::segments::prefix(word, diagnostics).map(Thing::Literal);
         }
@@ -251,7 +266,6 @@ impl<'a> Names<'a> {
         )
         .help(match nearest(word, names) {
             Some(near) => format!("did you mean `{near}`?"),
-            None if word.starts_with('.') => "write the address in full here".into(),
             None => "check the spelling, or define it".into(),
         })
     }

@@ -16,13 +16,6 @@ pub(super) fn node(
     attachments: Vec<Attachment>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Node {
-    // An entry with `count` is one text: its mistakes are reported for its first node.
-    let mut said_before = Vec::new();
-    let diagnostics = if seat.index == 0 {
-        diagnostics
-    } else {
-        &mut said_before
-    };
     let entry = seat.entry;
     let domain = entry.domain.as_ref().or(file.domain.as_ref());
     let domain = domain.and_then(|domain| match entry.domain.is_some() {
@@ -133,10 +126,9 @@ fn labels(
 }
 
 fn services(seat: &Seat<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<ServiceUse> {
-    let short = seat.entry.service.clone();
     let mut names: BTreeMap<String, Spanned<String>> = BTreeMap::new();
     let mut services = Vec::new();
-    for used in short.iter().chain(seat.entry.services.iter()) {
+    for used in seat.entry.service.iter().chain(seat.entry.services.iter()) {
         let name = used.name.as_ref().unwrap_or(&used.service);
         if used.name.is_some() {
             check_label("service", name, 63, diagnostics);
@@ -156,7 +148,7 @@ fn services(seat: &Seat<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<ServiceUs
 
 fn programs(seat: &Seat<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Program> {
     let mut names: BTreeMap<String, Spanned<String>> = BTreeMap::new();
-    for used in seat.entry.services.iter() {
+    for used in seat.entry.service.iter().chain(seat.entry.services.iter()) {
         let name = used.name.as_ref().unwrap_or(&used.service);
         names
             .entry(name.value.clone())

@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan,
-};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, SourceSpan};
 
+use super::snippet::Lines;
 use super::source::Checked;
 use crate::model::{Diagnostic, Place, Severity};
 
+/// Most diagnostics shown; a file of another kind may give thousands.
+const MOST: usize = 100;
 /// Width of a report in columns; source lines are not cut.
 const WIDTH: usize = 100;
 
@@ -22,14 +23,17 @@ pub fn render(checked: &Checked, colour: bool) -> String {
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(WIDTH)
         .with_links(false)
-        .with_context_lines(0);
+        .with_context_lines(1);
     let mut text = String::new();
-    for diagnostic in &checked.diagnostics {
+    for diagnostic in checked.diagnostics.iter().take(MOST) {
         let report = Report::new(diagnostic, checked);
         if handler.render_report(&mut text, &report).is_err() {
             let _ = writeln!(text, "{}", diagnostic.message);
         }
         text.push('\n');
+    }
+    if checked.diagnostics.len() > MOST {
+        let _ = writeln!(text, "These are the first {MOST}.");
     }
     if let Some(counts) = counts(checked) {
         let _ = writeln!(text, "{counts}");
@@ -70,7 +74,7 @@ struct Report {
     code: Option<&'static str>,
     help: Option<String>,
     severity: miette::Severity,
-    source: Option<NamedSource<String>>,
+    source: Option<Lines>,
     labels: Vec<LabeledSpan>,
     related: Vec<Report>,
 }
@@ -94,11 +98,14 @@ impl Report {
             return report;
         };
         report.source = source(main, checked);
-        for (place, label) in &diagnostic.labels {
+        for (at, (place, label)) in diagnostic.labels.iter().enumerate() {
             let Some(text) = checked.sources.get(&*place.file).filter(|_| place.line > 0) else {
                 continue;
             };
-            let span = LabeledSpan::new_with_span(Some(label.clone()), span(place, text));
+            let span = match at {
+                0 => LabeledSpan::new_primary_with_span(Some(label.clone()), span(place, text)),
+                _ => LabeledSpan::new_with_span(Some(label.clone()), span(place, text)),
+            };
             if place.file == main.file {
                 report.labels.push(span);
             } else {
@@ -117,9 +124,12 @@ impl Report {
     }
 }
 
-fn source(place: &Place, checked: &Checked) -> Option<NamedSource<String>> {
+fn source(place: &Place, checked: &Checked) -> Option<Lines> {
     let text = checked.sources.get(&*place.file)?;
-    Some(NamedSource::new(&*place.file, text.clone()))
+    Some(Lines {
+        name: place.file.to_string(),
+        text: text.clone(),
+    })
 }
 
 /// The place within its first line: a node of forty lines is not underlined as a whole.

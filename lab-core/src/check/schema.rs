@@ -25,13 +25,6 @@ pub fn schema(catalogue: Catalogue) -> Value {
             "additionalProperties": false,
         }));
     }
-    let node = "/properties/nodes/additionalProperties/properties/service";
-    if let Some(Value::Object(short)) = schema.pointer_mut(node) {
-        let description = short.remove("description");
-        short.clear();
-        short.insert("$ref".into(), "#/$defs/service-name".into());
-        short.extend(description.map(|text| ("description".into(), text)));
-    }
     if let Value::Object(root) = &mut schema {
         root.insert(
             "$schema".into(),

@@ -1,6 +1,6 @@
 //! Nodes with `count` become several.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::labels::check_label;
 use crate::model::file::File;
@@ -8,6 +8,8 @@ use crate::model::{Diagnostic, Place, Spanned, node};
 
 /// Most nodes that one entry may stand for.
 const MAX_COUNT: u32 = 1000;
+/// Most nodes of a lab: more than any host carries, few enough to check.
+const MAX_NODES: usize = 10_000;
 
 /// One node to be, and the entry it comes from.
 pub(super) struct Seat<'a> {
@@ -23,13 +25,6 @@ pub(super) struct Seat<'a> {
     pub(super) entry: &'a node::Node,
 }
 
-impl Seat<'_> {
-    /// Where the node is defined.
-    pub(super) fn place(&self) -> &Place {
-        &self.group.place
-    }
-}
-
 /// All nodes in the order of the file, and the groups.
 pub(super) fn seats<'a>(
     file: &'a File,
@@ -37,6 +32,7 @@ pub(super) fn seats<'a>(
 ) -> (Vec<Seat<'a>>, BTreeMap<String, Vec<String>>) {
     let mut seats: Vec<Seat<'a>> = Vec::new();
     let mut groups = BTreeMap::new();
+    let mut places: HashMap<String, &Place> = HashMap::new();
     for (group, entry) in file.nodes.iter() {
         let count = entry
             .count
@@ -48,8 +44,20 @@ pub(super) fn seats<'a>(
             None => vec![group.value.clone()],
             Some(count) => (1..=count).map(|n| format!("{}{n}", group.value)).collect(),
         };
+        if seats.len() + names.len() > MAX_NODES {
+            diagnostics.push(
+                Diagnostic::error(
+                    "lab::too-many-nodes",
+                    format!("A lab has at most {MAX_NODES} nodes; this one has more."),
+                    &group.place,
+                    "goes beyond it",
+                )
+                .help("split it into several labs"),
+            );
+            break;
+        }
         for (index, name) in names.iter().enumerate() {
-            if let Some(other) = seats.iter().find(|seat| seat.name == *name) {
+            if let Some(other) = places.insert(name.clone(), &group.place) {
                 diagnostics.push(
                     Diagnostic::error(
                         "lab::duplicate-node",
@@ -57,7 +65,7 @@ pub(super) fn seats<'a>(
                         &group.place,
                         "makes a node of that name",
                     )
-                    .also(other.place(), "and so does this")
+                    .also(other, "and so does this")
                     .help("rename one of the two; `count` numbers its nodes from 1"),
                 );
                 continue;

@@ -9,6 +9,9 @@ use super::labels::check_label;
 use crate::model::file::File;
 use crate::model::{Diagnostic, Place, Spanned};
 
+/// Most segments of a lab, each of which is compared with the others.
+const MAX_SEGMENTS: usize = 4096;
+
 /// A prefix, and whose it is.
 pub(super) struct Claim {
     owner: String,
@@ -23,7 +26,19 @@ pub(super) fn segments(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, Segment> {
     let mut segments = BTreeMap::new();
-    for (name, written) in file.segments.iter() {
+    for (at, (name, written)) in file.segments.iter().enumerate() {
+        if at == MAX_SEGMENTS {
+            diagnostics.push(
+                Diagnostic::error(
+                    "lab::too-many-segments",
+                    format!("A lab has at most {MAX_SEGMENTS} segments; this one has more."),
+                    &name.place,
+                    "goes beyond it",
+                )
+                .help("split it into several labs"),
+            );
+            break;
+        }
         // Linux: an interface name has at most 15 bytes, and the segment's is one.
         check_label("segment", name, 15, diagnostics);
         if name.value == "lo" {

@@ -1,18 +1,16 @@
 //! Services: known to the catalogue, content with their options, out of each other's way.
 
 use super::lab::{Lab, Node, ServiceUse};
-use crate::model::{Diagnostic, Place, nearest};
+use crate::model::{Diagnostic, nearest};
 use crate::plan::{Listen, Transport};
 use crate::service::{Catalogue, OptionError, SetupRequest};
 
 /// Reports services that the catalogue does not have.
 pub(super) fn known(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagnostic>) {
-    let mut said: Vec<&Place> = Vec::new();
     for used in lab.nodes.values().flat_map(|node| &node.services) {
-        if catalogue.get(&used.service).is_some() || said.contains(&&used.place) {
+        if catalogue.get(&used.service).is_some() {
             continue;
         }
-        said.push(&used.place);
         let names: Vec<&str> = catalogue
             .iter()
             .map(crate::service::Service::name)
@@ -57,11 +55,7 @@ pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diag
                 }
                 Err(errors) => {
                     for error in errors {
-                        let diagnostic = wrong_option(used, error);
-                        // Nodes of one group share the text, and so its mistakes.
-                        if !diagnostics.contains(&diagnostic) {
-                            diagnostics.push(diagnostic);
-                        }
+                        diagnostics.push(wrong_option(used, error));
                     }
                 }
             }
@@ -130,7 +124,5 @@ fn clash(
     if first.place != used.place {
         diagnostic = diagnostic.also(&first.place, "and so does this");
     }
-    if !diagnostics.contains(&diagnostic) {
-        diagnostics.push(diagnostic);
-    }
+    diagnostics.push(diagnostic);
 }

@@ -1,6 +1,6 @@
 //! From files to a checked lab.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::build::build;
@@ -76,7 +76,7 @@ pub fn load(source: &Source, catalogue: Catalogue) -> Checked {
     // The last checks look at a lab that is whole.
     if let (Some(lab), false) = (&lab, has_errors(&diagnostics)) {
         super::services::set_up(lab, catalogue, &mut diagnostics);
-        // Ways there and back: diagnostics.extend(ways::ways(&lab))
+        // Call site of the ways there and back: `diagnostics.extend(super::ways::ways(lab));`
     }
     let order: BTreeMap<&str, usize> = sources
         .keys()
@@ -91,13 +91,27 @@ pub fn load(source: &Source, catalogue: Catalogue) -> Checked {
             .unwrap_or_default();
         (order.get(&*place.file).copied(), place.offset)
     });
-    diagnostics.dedup();
+    once(&mut diagnostics);
     let lab = lab.filter(|_| !has_errors(&diagnostics));
     Checked {
         lab,
         diagnostics,
         sources,
     }
+}
+
+/// The nodes of one entry and the views of one zone share a text, whose mistakes are found
+/// for each of them; they are said once. The message may name the first of them.
+fn once(diagnostics: &mut Vec<Diagnostic>) {
+    let mut said = BTreeSet::new();
+    diagnostics.retain(|diagnostic| {
+        // What a service says of its options may stand at one place, and differ.
+        let message = match diagnostic.code {
+            "lab::service-option" => diagnostic.message.clone(),
+            _ => String::new(),
+        };
+        said.insert((diagnostic.code, diagnostic.labels.clone(), message))
+    });
 }
 
 fn decode(tree: &Tree, diagnostics: &mut Vec<Diagnostic>) -> Option<File> {

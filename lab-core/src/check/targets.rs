@@ -1,6 +1,6 @@
 //! Names that records point at, and that lead nowhere.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::lab::{Lab, RecordData, Zone};
 use super::zones::Draft;
@@ -8,6 +8,7 @@ use crate::model::{Diagnostic, Place, nearest};
 
 /// Looks up the target of every written CNAME, MX, SRV and NS record.
 pub(super) fn targets(drafts: &[Draft<'_>], lab: &Lab, diagnostics: &mut Vec<Diagnostic>) {
+    let owners = owners(drafts, lab);
     let mut said: BTreeSet<(Place, String)> = BTreeSet::new();
     for draft in drafts {
         for placed in draft.owners.values().flatten() {
@@ -23,7 +24,7 @@ pub(super) fn targets(drafts: &[Draft<'_>], lab: &Lab, diagnostics: &mut Vec<Dia
             if target.is_empty() {
                 continue;
             }
-            let Some(diagnostic) = nowhere(target, draft, &placed.place, lab) else {
+            let Some(diagnostic) = nowhere(target, draft, &placed.place, lab, &owners) else {
                 continue;
             };
             if said.insert((placed.place.clone(), target.clone())) {
@@ -33,13 +34,36 @@ pub(super) fn targets(drafts: &[Draft<'_>], lab: &Lab, diagnostics: &mut Vec<Dia
     }
 }
 
-fn nowhere(target: &str, draft: &Draft<'_>, place: &Place, lab: &Lab) -> Option<Diagnostic> {
+/// The names of each zone, by view and origin: also those whose records are wrong, which
+/// was reported.
+type Owners<'a> = BTreeMap<(&'a str, &'a str), BTreeSet<&'a str>>;
+
+fn owners<'a>(drafts: &'a [Draft<'_>], lab: &'a Lab) -> Owners<'a> {
+    let mut owners: Owners<'a> = BTreeMap::new();
+    for zone in &lab.zones {
+        let names = owners.entry((&zone.view, &zone.origin)).or_default();
+        names.extend(zone.records.iter().map(|record| record.name.as_str()));
+    }
+    for draft in drafts {
+        let names = owners.entry((&draft.view, &draft.origin)).or_default();
+        names.extend(draft.owners.keys().map(String::as_str));
+    }
+    owners
+}
+
+fn nowhere(
+    target: &str,
+    draft: &Draft<'_>,
+    place: &Place,
+    lab: &Lab,
+    owners: &Owners<'_>,
+) -> Option<Diagnostic> {
     let own = best(
         target,
         lab.zones.iter().filter(|zone| zone.view == draft.view),
     );
     if let Some(zone) = own {
-        if exists(target, zone) {
+        if exists(target, zone, owners) {
             return None;
         }
         let near = nearest(
@@ -69,7 +93,7 @@ fn nowhere(target: &str, draft: &Draft<'_>, place: &Place, lab: &Lab) -> Option<
         .iter()
         .filter(|zone| best(target, std::iter::once(*zone)).is_some())
         .collect();
-    let found = elsewhere.iter().any(|zone| exists(target, zone));
+    let found = elsewhere.iter().any(|zone| exists(target, zone, owners));
     let forwards = lab
         .views
         .get(&draft.view)
@@ -131,8 +155,9 @@ fn best<'a>(name: &str, zones: impl Iterator<Item = &'a Zone>) -> Option<&'a Zon
 }
 
 /// Whether a zone has a name, by itself or by a wildcard (RFC 4592).
-fn exists(name: &str, zone: &Zone) -> bool {
-    let has = |wanted: &str| zone.records.iter().any(|record| record.name == wanted);
+fn exists(name: &str, zone: &Zone, owners: &Owners<'_>) -> bool {
+    let owners = owners.get(&(zone.view.as_str(), zone.origin.as_str()));
+    let has = |wanted: &str| owners.is_some_and(|owners| owners.contains(wanted));
     let mut rest = name;
     if has(name) {
         return true;

@@ -65,7 +65,7 @@ pub(super) fn view<'a>(
 ) -> Option<&'a View> {
     let found = views.get(&word.value);
     if found.is_none() && !names.declared.views.contains(&word.value) {
-        let all: Vec<_> = views.keys().map(String::as_str).collect();
+        let all: Vec<_> = names.declared.views.iter().map(String::as_str).collect();
         diagnostics.push(
             Diagnostic::error(
                 "lab::unknown-view",

@@ -1,6 +1,6 @@
 //! DNS zones, one for each view that shows them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::lab::{Record, RecordData, View, Zone};
 use super::labels::dns_name;
@@ -56,7 +56,6 @@ pub(super) fn zones<'a>(
     }
     // What is `like` another zone waits for it; what then still waits, waits in a circle.
     let mut drafts: Vec<Draft<'a>> = Vec::new();
-    let mut said = Said::default();
     while !waiting.is_empty() {
         let before = waiting.len();
         let mut still = Vec::new();
@@ -76,7 +75,7 @@ pub(super) fn zones<'a>(
                     }
                 }
             };
-            let owners = owners(base, &origin, zone, names, said.once(zone, diagnostics));
+            let owners = owners(base, &origin, zone, names, diagnostics);
             drafts.push(Draft {
                 origin,
                 view,
@@ -123,26 +122,6 @@ fn origin(word: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Option<S
         );
     }
     dns_name(word).ok()
-}
-
-/// A zone in several views is one text: its mistakes are reported once.
-#[derive(Default)]
-struct Said {
-    zones: BTreeSet<usize>,
-    silent: Vec<Diagnostic>,
-}
-
-impl Said {
-    fn once<'d>(
-        &'d mut self,
-        zone: &dns::Zone,
-        diagnostics: &'d mut Vec<Diagnostic>,
-    ) -> &'d mut Vec<Diagnostic> {
-        match self.zones.insert(std::ptr::from_ref(zone).addr()) {
-            true => diagnostics,
-            false => &mut self.silent,
-        }
-    }
 }
 
 fn owners(

@@ -103,11 +103,15 @@ impl<'a> Fields<'a> {
 
     /// Reports the keys that nobody took.
     pub fn close(self, diagnostics: &mut Vec<Diagnostic>) {
-        for (key, _) in self.entries {
+        for (key, value) in self.entries {
             let near = nearest(key, self.known.iter().map(String::as_str));
             let all = self.known.join("`, `");
             let help = match near {
                 Some(near) => format!("did you mean `{near}`? {} knows `{all}`", self.what),
+                // `{ note: one, two }` is a note and a key.
+                None if value.value == Value::Null && key.contains(' ') => {
+                    "a text with a comma within `{ }` stands in quotes".to_owned()
+                }
                 None => format!("{} knows `{all}`", self.what),
             };
             diagnostics.push(

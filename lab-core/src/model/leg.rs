@@ -88,12 +88,14 @@ impl Decode for Legs {
         };
         match &tree.value {
             Value::Scalar { .. } => by_name(tree, diagnostics).map(|leg| Self(vec![leg])),
-            Value::List(items) => Some(Self(
-                items
+            Value::List(items) => {
+                // One wrong leg leaves no trustworthy rest, but all are looked at.
+                let legs: Vec<_> = items
                     .iter()
-                    .filter_map(|item| by_name(item, diagnostics))
-                    .collect(),
-            )),
+                    .map(|item| by_name(item, diagnostics))
+                    .collect();
+                legs.into_iter().collect::<Option<_>>().map(Self)
+            }
             Value::Map(entries) => Some(Self(
                 entries
                     .iter()

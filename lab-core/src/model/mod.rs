@@ -3,7 +3,7 @@
 //!
 //! - [`yaml`]: text → [`Tree`], bounded; [`merge`]: trees of several files → one;
 //! - [`decode`] and `record`: [`Tree`] → types, all mistakes in one go;
-//! - one file a topic: [`file`], [`segment`], [`node`], [`leg`], [`program`], [`service`],
+//! - one file a topic: [`mod@file`], [`segment`], [`node`], [`leg`], [`program`], [`service`],
 //!   [`acl`], [`dns`], [`balancer`], [`directory`], and [`units`] for quantities.
 
 pub mod acl;

@@ -33,7 +33,7 @@ record! {
         masquerade: Many<Masquerade>,
         /// Ports of the router that lead to other nodes.
         forward: Many<Forward>,
-        /// The one service it runs; short for `services` with one entry.
+        /// The one service it runs; short for `services`.
         service: Option<ServiceUse>,
         /// Services it runs: names, or maps of name → options.
         services: Many<ServiceUse>,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, Span};
 
 use super::{Diagnostic, Place, Spanned, Tree, Value};
 
@@ -11,6 +11,8 @@ use super::{Diagnostic, Place, Spanned, Tree, Value};
 pub const MAX_BYTES: usize = 4 << 20;
 /// Deepest nesting of maps and lists.
 pub const MAX_DEPTH: usize = 64;
+/// Most anchors and aliases reported.
+const MAX_ALIASES: usize = 10;
 
 /// Reads one file. What cannot be read is left out of the tree; a syntax error
 /// ends the reading, since what follows it would be guesswork.
@@ -50,9 +52,12 @@ pub fn parse(file: &str, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Optio
         lines: line_starts(text),
         text,
         file,
+        aliases: 0,
         diagnostics,
     };
-    reader.document().ok()
+    let tree = reader.document().ok()?;
+    // What an alias stands for is not known, and would be missed everywhere.
+    (reader.aliases == 0).then_some(tree)
 }
 
 /// Reading cannot go on; the reason is among the diagnostics.
@@ -63,6 +68,7 @@ struct Reader<'a, P> {
     lines: Vec<usize>,
     text: &'a str,
     file: Arc<str>,
+    aliases: usize,
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -82,6 +88,9 @@ impl<'a, P: Iterator<Item = Scanned<'a>>> Reader<'a, P> {
                     len: usize::from(place.offset < self.text.len()),
                     ..place
                 };
+                if *error.kind() == ErrorKind::RecursionLimitExceeded {
+                    return Err(self.too_deep(&place));
+                }
                 self.diagnostics.push(
                     Diagnostic::error(
                         "lab::syntax",
@@ -157,16 +166,7 @@ impl<'a, P: Iterator<Item = Scanned<'a>>> Reader<'a, P> {
             self.refuse_alias(&place, "anchor (`&name`)");
         }
         if depth > MAX_DEPTH {
-            self.diagnostics.push(
-                Diagnostic::error(
-                    "lab::too-deep",
-                    format!("Maps and lists are nested deeper than {MAX_DEPTH} levels."),
-                    &place,
-                    "one level too many",
-                )
-                .help("no lab file needs that; was an indentation or a bracket lost?"),
-            );
-            return Err(Stop);
+            return Err(self.too_deep(&place));
         }
         match event {
             Event::Scalar(text, style, ..) => {
@@ -274,7 +274,24 @@ impl<'a, P: Iterator<Item = Scanned<'a>>> Reader<'a, P> {
         }
     }
 
+    fn too_deep(&mut self, place: &Place) -> Stop {
+        self.diagnostics.push(
+            Diagnostic::error(
+                "lab::too-deep",
+                format!("Maps and lists are nested deeper than {MAX_DEPTH} levels."),
+                place,
+                "one level too many",
+            )
+            .help("no lab file needs that; was an indentation or a bracket lost?"),
+        );
+        Stop
+    }
+
     fn refuse_alias(&mut self, place: &Place, what: &str) {
+        self.aliases += 1;
+        if self.aliases > MAX_ALIASES {
+            return;
+        }
         self.diagnostics.push(
             Diagnostic::error(
                 "lab::alias",
