@@ -6,9 +6,11 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
+use ipnet::IpNet;
 use nlink::netlink::nftables::{
     BaseChain, Chain as NftChain, CmpOp, CtState, CtStatus, Expr, Family, FilterHook, IcmpxCode,
-    NatHook, NumgenKind, PacketField, Policy, Priority, Register, Rule as NftRule, Transaction,
+    NatHook, NumgenKind, PacketField, Policy, Priority, Register, Rule as NftRule, Set, SetElement,
+    SetKeyType, Transaction,
 };
 use nlink::netlink::{Connection, Nftables};
 
@@ -53,8 +55,9 @@ pub async fn apply(namespace: &NetNs, rules: &Ruleset) -> io::Result<()> {
     for chain in &rules.chains {
         batch = batch.add_chain(declare(chain)?);
     }
+    let mut sets = 0;
     for chain in &rules.chains {
-        batch = fill(batch, chain)?;
+        batch = fill(batch, chain, &mut sets)?;
     }
     batch.commit(&connection).await.map_err(said)
 }
@@ -68,7 +71,11 @@ pub async fn replace_chain(namespace: &NetNs, chain: &Chain) -> io::Result<()> {
     let batch = connection
         .transaction()
         .flush_chain(TABLE, &chain.name, FAMILY);
-    fill(batch, chain)?.commit(&connection).await.map_err(said)
+    // Chains that are replaced alone need no sets: those that VIPs spread by.
+    fill(batch, chain, &mut 0)?
+        .commit(&connection)
+        .await
+        .map_err(said)
 }
 
 /// Packets and bytes by rule id; those of rules that share an id are added.
@@ -140,26 +147,69 @@ fn declare(chain: &Chain) -> io::Result<NftChain> {
     Ok(declared.base(base.policy(Policy::Accept)))
 }
 
-fn fill(mut batch: Transaction, chain: &Chain) -> io::Result<Transaction> {
+fn fill(mut batch: Transaction, chain: &Chain, sets: &mut usize) -> io::Result<Transaction> {
     for rule in &chain.rules {
-        for written in write(&chain.name, rule)? {
+        let mut named = BTreeMap::new();
+        for (at, condition) in rule.matches.iter().enumerate() {
+            if let Some((kind, elements)) = elements_of(condition)? {
+                let name = format!("set-{sets}");
+                *sets += 1;
+                let set = Set::new(TABLE, &name)
+                    .family(FAMILY)
+                    .key_type(kind)
+                    .interval();
+                batch = batch.add_set(set.clone()).add_set_elements(&set, &elements);
+                named.insert(at, name);
+            }
+        }
+        for written in write(&chain.name, rule, &named) {
             batch = batch.add_rule(written);
         }
     }
     Ok(batch)
 }
 
+/// The set that a condition with several values needs.
+fn elements_of(condition: &Match) -> io::Result<Option<(SetKeyType, Vec<SetElement>)>> {
+    let nets = |nets: &[IpNet]| -> io::Result<Option<(SetKeyType, Vec<SetElement>)>> {
+        let kind = match nets.first() {
+            Some(IpNet::V6(_)) => SetKeyType::Ipv6Addr,
+            _ => SetKeyType::Ipv4Addr,
+        };
+        let elements = nets.iter().map(|net| match net {
+            IpNet::V4(net) => {
+                SetElement::ipv4_prefix(net.network(), net.prefix_len()).map_err(said)
+            }
+            IpNet::V6(net) => {
+                SetElement::ipv6_prefix(net.network(), net.prefix_len()).map_err(said)
+            }
+        });
+        Ok(Some((kind, elements.collect::<io::Result<_>>()?)))
+    };
+    match condition {
+        Match::Sources(list) | Match::Destinations(list) => nets(list),
+        Match::TcpPorts(list) | Match::UdpPorts(list) => {
+            let elements = list
+                .iter()
+                .map(|ports| SetElement::port_range(ports.first, ports.last));
+            Ok(Some((SetKeyType::InetService, elements.collect())))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// The nftables rules that one rule becomes: more than one where a condition or an action has
 /// several forms (ICMP of both families, members of a pool).
-fn write(chain: &str, rule: &Rule) -> io::Result<Vec<NftRule>> {
+fn write(chain: &str, rule: &Rule, sets: &BTreeMap<usize, String>) -> Vec<NftRule> {
     let start = NftRule::new(TABLE, chain)
         .family(FAMILY)
         .comment(&comment_of(rule));
     let mut forms = vec![start];
-    for condition in &rule.matches {
+    for (at, condition) in rule.matches.iter().enumerate() {
+        let set = sets.get(&at).map_or("", String::as_str);
         forms = forms
             .into_iter()
-            .flat_map(|form| restrict(form, condition))
+            .flat_map(|form| restrict(form, condition, set))
             .collect();
     }
     let mark = rule.mark;
@@ -170,13 +220,13 @@ fn write(chain: &str, rule: &Rule) -> io::Result<Vec<NftRule>> {
             None => form,
         }
     };
-    Ok(forms
+    forms
         .into_iter()
         .flat_map(|form| act(form, &rule.action, &marked))
-        .collect())
+        .collect()
 }
 
-fn restrict(form: NftRule, condition: &Match) -> Vec<NftRule> {
+fn restrict(form: NftRule, condition: &Match, set: &str) -> Vec<NftRule> {
     let one = match condition {
         Match::Established => form.match_ct_state(CtState::ESTABLISHED | CtState::RELATED),
         Match::Invalid => form.match_ct_state(CtState::INVALID),
@@ -185,6 +235,16 @@ fn restrict(form: NftRule, condition: &Match) -> Vec<NftRule> {
         Match::Outbound(name) => form.match_oif(name),
         Match::Source(net) => form.match_saddr(net.network(), net.prefix_len()),
         Match::Destination(net) => form.match_daddr(net.network(), net.prefix_len()),
+        Match::Sources(nets) => match nets.first() {
+            Some(IpNet::V6(_)) => form.match_in_interval_set(PacketField::Ip6Saddr, set),
+            _ => form.match_in_interval_set(PacketField::Ip4Saddr, set),
+        },
+        Match::Destinations(nets) => match nets.first() {
+            Some(IpNet::V6(_)) => form.match_in_interval_set(PacketField::Ip6Daddr, set),
+            _ => form.match_in_interval_set(PacketField::Ip4Daddr, set),
+        },
+        Match::TcpPorts(_) => form.match_in_interval_set(PacketField::TcpDport, set),
+        Match::UdpPorts(_) => form.match_in_interval_set(PacketField::UdpDport, set),
         Match::Protocol(number) => form.match_l4proto(*number),
         Match::Tcp(ports) => restrict_ports(form, PacketField::TcpDport, *ports),
         Match::Udp(ports) => restrict_ports(form, PacketField::UdpDport, *ports),

@@ -115,9 +115,12 @@ fn certificate(balancer: &Balancer, sites: &[Site]) -> CertificatePlan {
 fn vip(node: &Node, balancer: &Balancer) -> Vip {
     let mode = match &balancer.mode {
         BalancerMode::Layer4 { ports, pool } => Mode::Layer4 {
-            port: ports.iter().find_map(|traffic| match traffic {
-                Traffic::Tcp(range) => Some(*range.start()),
-                _ => None,
+            // Members are known to answer where they are checked: another port may be that of a
+            // service that is not there yet.
+            port: Some(pool.health.port).filter(|health| {
+                ports
+                    .iter()
+                    .any(|traffic| matches!(traffic, Traffic::Tcp(range) if range.contains(health)))
             }),
             pool: pool.clone(),
         },
