@@ -57,7 +57,7 @@ fn b2(host: &Host) {
     let seen = members(host, "pc1", "https://mail.contoso.com/", "cas", 8);
     assert_eq!(distinct(&seen).len(), 2, "{seen:?}");
     // TLS ends at the member, not at the balancer.
-    let ask = "openssl s_client -connect mail.contoso.com:443 -servername mail.contoso.com </dev/null 2>/dev/null | openssl x509 -noout -subject";
+    let ask = "openssl s_client -connect mail.contoso.com:443 -servername mail.contoso.com </dev/null 2>/dev/null | openssl x509 -noout -ext subjectAltName";
     let subject = host.sh("pc1", ask).ok().stdout;
     assert!(subject.contains("cas"), "{subject}");
 }

@@ -157,7 +157,7 @@ fn restart(host: &Host) {
     let before = host.status()["nodes"]["wac1"]["restarts"].as_u64();
     assert_eq!(before, Some(0));
     // The kernel protects a first process from its own namespace: it is killed from outside.
-    let pid = first_process_of("wac1");
+    let pid = first_process_of(host, "wac1");
     assert!(
         std::process::Command::new("kill")
             .args(["-9", &pid])
@@ -182,22 +182,18 @@ fn restart(host: &Host) {
     );
 }
 
-/// The host's number of a node's first process, whose title is the node's name.
-fn first_process_of(node: &str) -> String {
-    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-        let comm = std::fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-        if comm.trim() == node {
-            let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-            let numbers = status
-                .lines()
-                .find_map(|line| line.strip_prefix("NSpid:"))
-                .unwrap_or_default();
-            if numbers.split_whitespace().last() == Some("1") {
-                return entry.file_name().to_string_lossy().into_owned();
-            }
-        }
-    }
-    panic!("no first process of {node}")
+/// The host's number of a node's first process: a child of the lab's first process, whose number is
+/// in the lock, with the node's name as its title.
+fn first_process_of(host: &Host, node: &str) -> String {
+    let lock = host.folder.0.join("run/tierlab/contoso.lock");
+    let lab = std::fs::read_to_string(lock).expect("the lock of a lab that is up");
+    let children = format!("/proc/{0}/task/{0}/children", lab.trim());
+    let children = std::fs::read_to_string(children).expect("the lab's first process lives");
+    let is_node = |pid: &&str| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == node)
+    };
+    let found = children.split_whitespace().find(is_node);
+    found.unwrap_or_else(|| panic!("no first process of {node}")).to_owned()
 }
 
 fn apply(host: &Host) {

@@ -44,11 +44,11 @@ fn connect(namespace: &NetNs) -> io::Result<Connection<Nftables>> {
 /// What the kernel says.
 pub async fn apply(namespace: &NetNs, rules: &Ruleset) -> io::Result<()> {
     let connection = connect(namespace)?;
-    // Adding what may be there makes the deletion succeed on every kernel.
-    let mut batch = connection
-        .transaction()
-        .add_table(TABLE, FAMILY)
-        .del_table(TABLE, FAMILY);
+    let tables = connection.list_tables_in(FAMILY).await.map_err(said)?;
+    let mut batch = connection.transaction();
+    if tables.iter().any(|table| table.name == TABLE) {
+        batch = batch.del_table(TABLE, FAMILY);
+    }
     if !rules.chains.is_empty() {
         batch = batch.add_table(TABLE, FAMILY);
     }
