@@ -95,25 +95,27 @@ lab: clash
 segments:
   s: { prefix: 10.0.0.0/24 }
 nodes:
-  a:
-    on: s
-    run: { name: squatter, argv: [nc, -lk, '443'], health: { tcp: 443 } }
+  a: { on: s, service: { tier-web: { port: 443, only-from-peers: false } } }
   b: { on: s }
 ";
     let file = host.folder.write("lab.yaml", text);
     host.up(&file);
-    let with = text.replace("  b: { on: s }", "  b: { on: s }\n").replace(
-        "    on: s\n    run",
-        "    on: s\n    service: tier-web\n    run",
+    let mut squatter = host.spawn("a", &["nc", "-lk", "8443"]);
+    support::until(
+        "the port is taken",
+        std::time::Duration::from_secs(5),
+        || host.sh("b", "nc -z -w 1 10.0.0.11 8443").status == 0,
     );
-    host.folder.write("lab.yaml", &with);
+    host.folder.write("lab.yaml", &text.replace("443", "8443"));
     let outcome = host.lab(&["apply", "lab.yaml"]).fails_with(1);
     assert!(
-        outcome.stderr.contains("443") && outcome.stderr.contains("has this port"),
+        outcome.stderr.contains("8443") && outcome.stderr.contains("has this port"),
         "{outcome}"
     );
     // Rolled back: what ran before runs.
     host.sh("b", "nc -z -w 2 10.0.0.11 443").ok();
+    let _ = squatter.kill();
+    let _ = squatter.wait();
 }
 
 #[test]

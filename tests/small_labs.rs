@@ -21,12 +21,7 @@ fn hints_work(host: &Host, name: &str) {
         .skip_while(|line| !line.starts_with("try:"))
         .skip(1)
         .take_while(|line| line.trim_start().starts_with('-'))
-        .map(|line| {
-            line.trim_start()
-                .trim_start_matches('-')
-                .trim()
-                .trim_matches(|c| c == '"' || c == '\'')
-        })
+        .map(|line| line.trim_start().trim_start_matches('-').trim())
         .collect();
     assert!(!hints.is_empty(), "{name} has no hints");
     for hint in hints {

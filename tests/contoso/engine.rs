@@ -193,7 +193,9 @@ fn first_process_of(host: &Host, node: &str) -> String {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == node)
     };
     let found = children.split_whitespace().find(is_node);
-    found.unwrap_or_else(|| panic!("no first process of {node}")).to_owned()
+    found
+        .unwrap_or_else(|| panic!("no first process of {node}"))
+        .to_owned()
 }
 
 fn apply(host: &Host) {

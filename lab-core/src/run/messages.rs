@@ -128,6 +128,11 @@ pub(super) enum FromNode {
     Prepared,
     /// They can't be.
     Failed(String),
+    /// A service or program was started.
+    Started {
+        /// Which.
+        id: u64,
+    },
     /// Descriptor: the master side of the terminal that [`ToNode::Exec`] asked for.
     Terminal {
         /// Which.

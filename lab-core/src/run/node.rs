@@ -199,7 +199,7 @@ impl Node {
         match started {
             Ok(pid) => {
                 self.started.insert(pid.as_raw(), Started { id, pid });
-                Ok(())
+                self.channel.send(&FromNode::Started { id }, &[])
             }
             Err(refusal) => self.channel.send(&FromNode::Refused { id, refusal }, &[]),
         }

@@ -149,7 +149,7 @@ fn find_user(name: &str) -> Result<User, Refusal> {
     found.ok().flatten().ok_or_else(|| Refusal {
         message: format!("there is no user `{name}` in the node"),
         help: Some("nodes know the users of the host's /etc/passwd".into()),
-        code: 127,
+        code: 2,
     })
 }
 

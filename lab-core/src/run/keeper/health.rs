@@ -30,9 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Checks one process for as long as it runs.
 pub(super) async fn watch(keeper: Rc<Keeper>, process: Rc<Process>, ready: Rc<Notify>) {
-    if matches!(process.plan.borrow().kind, ProcessKind::Service { .. }) {
-        ready.notified().await;
-    }
+    ready.notified().await;
     let mut wait = EAGER.0;
     loop {
         let seen = match timeout(ANSWER, check(&keeper, &process)).await {

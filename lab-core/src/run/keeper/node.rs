@@ -24,6 +24,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 /// What happened to something that a node was asked to start.
 #[derive(Debug)]
 pub(super) enum Event {
+    /// It runs.
+    Started,
     /// It got a terminal.
     Terminal(OwnedFd),
     /// It ended.
@@ -139,6 +141,7 @@ impl Node {
                     Some(prepared) => drop(prepared.send(Err(error))),
                     None => tracing::error!("{}: {error}", self.plan.name),
                 },
+                FromNode::Started { id } => self.tell(id, Event::Started),
                 FromNode::Terminal { id } => {
                     if let Some(master) = descriptors.into_iter().next() {
                         self.tell(id, Event::Terminal(master));

@@ -282,7 +282,9 @@ async fn run_once(
                     return hopeless.map_or(End::Exited(status), End::Hopeless);
                 }
                 Some(Event::Refused(refusal)) => return End::Hopeless(with_help(&refusal)),
-                Some(Event::Terminal(_)) => {}
+                // A service says by itself when it is ready.
+                Some(Event::Started) if channel.is_none() => ready.notify_one(),
+                Some(Event::Started | Event::Terminal(_)) => {}
                 None => return End::NodeDied,
             },
             heard = hear => match heard {
