@@ -10,8 +10,6 @@ use lab_core::service::{OptionError, Setup, SetupRequest};
 
 use super::settings::{self, Mode, Settings, Vip, VipAddress};
 
-/// Where sites that are published without TLS are served, too.
-
 /// The listener of a layer-7 VIP.
 pub(super) fn listener(vip: &str) -> String {
     format!("l7-{vip}")

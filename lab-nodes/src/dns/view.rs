@@ -157,7 +157,7 @@ impl View {
                     return End::Found;
                 }
                 Found::Alias(record, target) => {
-                    answers.push(record);
+                    answers.push(*record);
                     name = target;
                 }
                 Found::NoData => return End::NoData(zone.soa.clone()),

@@ -28,7 +28,7 @@ pub(super) enum Found {
     /// These records.
     Records(Vec<Record>),
     /// The name is another one's alias.
-    Alias(Record, Name),
+    Alias(Box<Record>, Name),
     /// The name is there, without such records.
     NoData,
     /// There is no such name.
@@ -114,7 +114,7 @@ fn select(records: &[Record], kind: RecordType, owner: Option<&Name>) -> Found {
             .find(|record| record.record_type() == RecordType::CNAME)
         && let RData::CNAME(CNAME(target)) = &alias.data
     {
-        return Found::Alias(owned(alias), target.clone());
+        return Found::Alias(Box::new(owned(alias)), target.clone());
     }
     let found: Vec<Record> = records
         .iter()
