@@ -2,7 +2,13 @@
 //! tells what the kernel answered. The only place with `unsafe`.
 
 pub mod channel;
+pub mod connect;
+pub mod facility;
 pub mod identity;
 pub mod mount;
+pub mod netns;
+pub mod network;
+pub mod nft;
 pub mod process;
 pub mod socket;
+pub mod sysctl;
