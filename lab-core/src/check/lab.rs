@@ -200,6 +200,8 @@ pub enum Traffic {
     Udp(RangeInclusive<u16>),
     /// ICMP and ICMPv6.
     Icmp,
+    /// ICMP errors: unreachable, fragmentation needed, time exceeded, parameter problem.
+    IcmpErrors,
     /// Any other IP protocol by number.
     Protocol(u8),
 }

@@ -3,6 +3,8 @@
 //! A channel is a pair of `SOCK_SEQPACKET` sockets: a message is never torn, an end of file
 //! says that the peer is dead. What does not fit into a packet travels in a memory file.
 
+#![allow(unsafe_code)]
+
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -55,7 +57,11 @@ impl Channel {
     ///
     /// # Errors
     /// `EPIPE` when the peer is gone, `WouldBlock` on a non-blocking socket that is full.
-    pub fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    pub fn send<T: Serialize>(
+        &self,
+        message: &T,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(message)?;
         let mut raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         // A long message goes into a memory file, named by the first byte.
@@ -114,11 +120,16 @@ impl Channel {
                 Err(error) => return Err(error.into()),
             }
         };
-        let Some((kind, body)) = bytes[..length].split_first() else { return Ok(None) };
+        let Some((kind, body)) = bytes[..length].split_first() else {
+            return Ok(None);
+        };
         let message = if *kind == SPILLED {
-            let file = descriptors
-                .pop()
-                .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a long message without its file"))?;
+            let file = descriptors.pop().ok_or_else(|| {
+                io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a long message without its file",
+                )
+            })?;
             let mut file = std::fs::File::from(file);
             file.rewind()?;
             let mut long = Vec::new();
@@ -167,7 +178,11 @@ impl AsyncChannel {
     pub fn new(channel: Channel) -> io::Result<Self> {
         use nix::fcntl::{FcntlArg, OFlag, fcntl};
         fcntl(&channel.socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { inner: tokio::io::unix::AsyncFd::new(channel)? })
+        // SAFETY: a channel owns its socket, and nothing replaces it while the channel lives.
+        let inner = unsafe { tokio::io::unix::AsyncFd::register(channel) };
+        Ok(Self {
+            inner: inner.map_err(io::Error::from)?,
+        })
     }
 
     /// See [`Channel::send`].
@@ -198,5 +213,14 @@ impl AsyncChannel {
                 return result;
             }
         }
+    }
+
+    /// Ends the connection: both sides read end of file.
+    ///
+    /// # Errors
+    /// What shutdown(2) says.
+    pub fn shut_down(&self) -> io::Result<()> {
+        use nix::sys::socket::{Shutdown, shutdown};
+        Ok(shutdown(self.inner.as_raw_fd(), Shutdown::Both)?)
     }
 }

@@ -40,11 +40,16 @@ impl Identity {
         if uid.is_root() {
             return Self::of_root();
         }
-        let name = nix::unistd::User::from_uid(uid).ok().flatten().map(|user| user.name);
+        let name = nix::unistd::User::from_uid(uid)
+            .ok()
+            .flatten()
+            .map(|user| user.name);
         let users = subordinate("/etc/subuid", name.as_deref(), uid.as_raw());
         let groups = subordinate("/etc/subgid", name.as_deref(), uid.as_raw());
         match (users, groups) {
-            (Some(users), Some(groups)) if find_program("newuidmap") && find_program("newgidmap") => {
+            (Some(users), Some(groups))
+                if find_program("newuidmap") && find_program("newgidmap") =>
+            {
                 Self::Subordinate { users, groups }
             }
             _ => Self::Single,
@@ -61,7 +66,17 @@ impl Identity {
         }
         // A container with few ids: take the upper half of them, away from those in use.
         let count = highest.saturating_sub(first_free).min(FULL) / 2;
-        if count == 0 { Self::Shifted { first: 65_534.min(highest - 1), count: 1 } } else { Self::Shifted { first: highest - count, count } }
+        if count == 0 {
+            Self::Shifted {
+                first: 65_534.min(highest - 1),
+                count: 1,
+            }
+        } else {
+            Self::Shifted {
+                first: highest - count,
+                count,
+            }
+        }
     }
 
     /// The host user that is root of the lab.
@@ -115,7 +130,10 @@ fn map_by_program(program: &str, pid: Pid, own: u32, (first, count): (u32, u32))
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("{program} refused: {}", said.trim())))
+    Err(io::Error::other(format!(
+        "{program} refused: {}",
+        said.trim()
+    )))
 }
 
 /// The first range of a user in a file of `name:first:count` lines.
@@ -167,8 +185,14 @@ mod tests {
     #[test]
     fn a_users_subordinate_ids_are_found_by_name_and_by_number() {
         let text = "root:1:2\nalice:100000:65536\n1001:165536:65536\n";
-        assert_eq!(subordinate_in(text, Some("alice"), 1000), Some((100_000, 65_536)));
-        assert_eq!(subordinate_in(text, Some("bob"), 1001), Some((165_536, 65_536)));
+        assert_eq!(
+            subordinate_in(text, Some("alice"), 1000),
+            Some((100_000, 65_536))
+        );
+        assert_eq!(
+            subordinate_in(text, Some("bob"), 1001),
+            Some((165_536, 65_536))
+        );
         assert_eq!(subordinate_in(text, Some("carol"), 1002), None);
         assert_eq!(subordinate_in("alice:x:y\n", Some("alice"), 1000), None);
     }

@@ -12,3 +12,6 @@ pub mod nft;
 pub mod process;
 pub mod socket;
 pub mod sysctl;
+
+#[cfg(test)]
+mod testing;

@@ -1,35 +1,29 @@
 //! Network namespaces: holding one, and working in it for a moment.
 
-use std::fs::File;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sched::{CloneFlags, setns};
 
-/// A network namespace, kept alive by the descriptor in it.
+/// A network namespace, held open by a descriptor.
 #[derive(Debug)]
 pub struct NetNs {
     fd: OwnedFd,
 }
 
 impl NetNs {
-    /// The namespace of the calling thread.
+    /// That of the calling thread.
     ///
     /// # Errors
-    /// No /proc is mounted, or the process has no descriptor left.
+    /// `/proc` is not there, or no descriptor is left.
     pub fn current() -> io::Result<Self> {
         // Not /proc/self: that is the main thread, which may stand elsewhere.
-        let file = File::open("/proc/thread-self/ns/net").map_err(|error| {
-            io::Error::new(
-                error.kind(),
-                format!("can't open /proc/thread-self/ns/net: {error}"),
-            )
-        })?;
+        let file = std::fs::File::open("/proc/thread-self/ns/net")?;
         Ok(Self { fd: file.into() })
     }
 
-    /// From a descriptor of a namespace, as /proc/…/ns/net gives it.
+    /// From a descriptor of one.
     pub fn from_fd(fd: OwnedFd) -> Self {
         Self { fd }
     }
@@ -39,33 +33,37 @@ impl NetNs {
         self.fd.as_fd()
     }
 
-    /// Another handle of the same namespace.
+    /// Another descriptor of the same.
     ///
     /// # Errors
-    /// The process has no descriptor left.
+    /// No descriptor is left.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self {
             fd: self.fd.try_clone()?,
         })
     }
 
-    /// Moves the calling thread into the namespace until the guard is dropped. No await may lie
-    /// between: other tasks of the thread would find themselves here. The guard is not `Send`, so
-    /// a task that could change threads with it does not compile.
-    ///
-    /// A socket belongs for good to the namespace that it is made in.
+    /// Moves the calling thread into it until the guard is dropped. No await may happen meanwhile:
+    /// other tasks of the thread would run in it.
     ///
     /// # Errors
-    /// What setns(2) says: this takes CAP_SYS_ADMIN over the namespace.
+    /// What setns(2) says.
     pub fn enter(&self) -> io::Result<Entered> {
-        let home = Self::current()?;
-        setns(self.fd(), CloneFlags::CLONE_NEWNET).map_err(|error| {
-            io::Error::other(format!("can't enter a network namespace: {error}"))
-        })?;
+        let back = Self::current()?;
+        setns(&self.fd, CloneFlags::CLONE_NEWNET)?;
         Ok(Entered {
-            home,
-            stays_on_its_thread: PhantomData,
+            back,
+            of_this_thread: PhantomData,
         })
+    }
+
+    /// Does something in it and comes back. A socket stays in the namespace it was made in.
+    ///
+    /// # Errors
+    /// What setns(2) says, or what is done.
+    pub fn within<T>(&self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        let _entered = self.enter()?;
+        work()
     }
 }
 
@@ -75,19 +73,21 @@ impl AsFd for NetNs {
     }
 }
 
-/// The calling thread is in another network namespace; dropping this brings it back.
+/// The calling thread is in a namespace; dropping this brings it back.
+#[must_use = "dropping this leaves the namespace"]
 #[derive(Debug)]
-#[must_use = "dropped at once, it brings the thread back at once"]
 pub struct Entered {
-    home: NetNs,
-    stays_on_its_thread: PhantomData<*const ()>,
+    back: NetNs,
+    /// Not `Send`: another thread would be brought to where this one came from.
+    of_this_thread: PhantomData<*const ()>,
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        if let Err(error) = setns(self.home.fd(), CloneFlags::CLONE_NEWNET) {
-            // To go on here would mean to build in one node what was meant for another.
-            eprintln!("can't return to the network namespace this thread came from: {error}");
+        // The thread came from there a moment ago: it may go back. To go on elsewhere would mean
+        // to build in one node what was meant for another.
+        if let Err(error) = setns(&self.back.fd, CloneFlags::CLONE_NEWNET) {
+            tracing::error!("the way back into the own network namespace is closed: {error}");
             std::process::abort();
         }
     }

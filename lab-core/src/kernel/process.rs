@@ -67,7 +67,10 @@ pub fn exit_now(status: i32) -> ! {
 /// For a child right after the fork: it drops what it inherited behind its owners' backs,
 /// so the caller must not use or drop any of them afterwards.
 pub fn close_other_descriptors(keep: &[RawFd]) {
-    let mut keep: Vec<u32> = keep.iter().filter_map(|fd| u32::try_from(*fd).ok()).collect();
+    let mut keep: Vec<u32> = keep
+        .iter()
+        .filter_map(|fd| u32::try_from(*fd).ok())
+        .collect();
     keep.sort_unstable();
     let mut from = 3;
     for fd in keep {
@@ -150,7 +153,15 @@ pub fn set_title(name: &str) {
 
 fn prctl(option: libc::c_int, value: libc::c_ulong) -> io::Result<()> {
     // SAFETY: these options take integers only.
-    match unsafe { libc::prctl(option, value, 0 as libc::c_ulong, 0 as libc::c_ulong, 0 as libc::c_ulong) } {
+    match unsafe {
+        libc::prctl(
+            option,
+            value,
+            0 as libc::c_ulong,
+            0 as libc::c_ulong,
+            0 as libc::c_ulong,
+        )
+    } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
@@ -224,8 +235,15 @@ pub fn keep_capabilities(keep: &[u32]) -> io::Result<()> {
         permitted: u32,
         inheritable: u32,
     }
-    let header = Header { version: 0x2008_0522, pid: 0 };
-    let mut data = [Data { effective: 0, permitted: 0, inheritable: 0 }; 2];
+    let header = Header {
+        version: 0x2008_0522,
+        pid: 0,
+    };
+    let mut data = [Data {
+        effective: 0,
+        permitted: 0,
+        inheritable: 0,
+    }; 2];
     for capability in keep {
         let bit = 1 << (capability % 32);
         let word = &mut data[(capability / 32) as usize & 1];
@@ -256,7 +274,12 @@ pub fn take_terminal(fd: &OwnedFd) -> io::Result<()> {
 /// # Errors
 /// What ioctl(2) says.
 pub fn set_terminal_size(fd: &OwnedFd, rows: u16, columns: u16) -> io::Result<()> {
-    let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: TIOCSWINSZ reads one winsize.
     match unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCSWINSZ, &size) } {
         -1 => Err(io::Error::last_os_error()),
@@ -284,7 +307,13 @@ pub fn pidfd(pid: i32) -> io::Result<OwnedFd> {
 pub fn pidfd_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
     // SAFETY: a null siginfo means the ordinary one.
     match unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<u8>(), 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<u8>(),
+            0,
+        )
     } {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
@@ -296,7 +325,9 @@ pub fn pidfd_signal(pidfd: &OwnedFd, signal: i32) -> io::Result<()> {
 /// # Errors
 /// What sigqueue(3) says.
 pub fn queue_signal(pid: Pid, signal: i32, value: i32) -> io::Result<()> {
-    let value = libc::sigval { sival_ptr: value as isize as *mut libc::c_void };
+    let value = libc::sigval {
+        sival_ptr: value as isize as *mut libc::c_void,
+    };
     // SAFETY: the value is passed on as it is and never used as a pointer.
     match unsafe { libc::sigqueue(pid.as_raw(), signal, value) } {
         -1 => Err(io::Error::last_os_error()),

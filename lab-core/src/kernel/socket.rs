@@ -42,7 +42,11 @@ fn bound(to: SocketAddr, kind: SockType) -> io::Result<OwnedFd> {
 }
 
 fn bound_as_it_is(to: SocketAddr, kind: SockType) -> io::Result<OwnedFd> {
-    let family = if to.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let family = if to.is_ipv4() {
+        AddressFamily::Inet
+    } else {
+        AddressFamily::Inet6
+    };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(family, kind, flags, None)?;
     if kind == SockType::Stream {

@@ -2,11 +2,21 @@
 //! address, as plain data. Pure: no I/O, no clock, no random number; the same lab
 //! gives the same plan, byte for byte.
 
+mod certificates;
+mod compute;
 mod diff;
+mod files;
+mod links;
+mod processes;
 mod rules;
+mod rules_of;
+mod sysctls;
+mod vips;
 
+pub use compute::plan;
 pub use diff::{Operation, diff};
 pub use rules::{Action, Chain, ChainType, Hook, Match, PortRange, Rule, Ruleset, Target};
+pub use sysctls::in_writing_order;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

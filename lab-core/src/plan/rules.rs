@@ -102,6 +102,8 @@ pub enum Match {
     Udp(PortRange),
     /// ICMP (IPv4) or ICMPv6.
     Icmp,
+    /// ICMP errors: unreachable, fragmentation needed, time exceeded, parameter problem.
+    IcmpErrors,
     /// ICMPv6 neighbour discovery (types 133 to 137), which an ACL never stops.
     NeighbourDiscovery,
 }

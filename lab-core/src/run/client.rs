@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::control::{
-    Exec, ExecControl, Fault, Hello, LogLine, PROTOCOL, Progress, Refusal, Request, Response, Status,
+    Exec, ExecControl, Fault, Hello, LogLine, PROTOCOL, Progress, Refusal, Request, Response,
+    Status,
 };
 use super::folders::Folders;
 use super::launcher::wait_dead;
@@ -47,10 +48,15 @@ pub fn running_labs() -> Result<Vec<RunningLab>, Refusal> {
         if path.extension().is_none_or(|extension| extension != "lock") {
             continue;
         }
-        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else { continue };
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            continue;
+        };
         let socket = folders.socket(name);
         if is_held(&path) {
-            labs.push(RunningLab { name: name.to_owned(), socket });
+            labs.push(RunningLab {
+                name: name.to_owned(),
+                socket,
+            });
         }
     }
     labs.sort_by(|a, b| a.name.cmp(&b.name));
@@ -59,7 +65,9 @@ pub fn running_labs() -> Result<Vec<RunningLab>, Refusal> {
 
 /// Whether somebody holds a lock. While it is free its dead lab's socket is removed.
 fn is_held(lock: &Path) -> bool {
-    let Ok(file) = std::fs::File::open(lock) else { return false };
+    let Ok(file) = std::fs::File::open(lock) else {
+        return false;
+    };
     match file.try_lock_shared() {
         Ok(()) => {
             let _ = std::fs::remove_file(lock.with_extension("sock"));
@@ -79,14 +87,24 @@ impl Connection {
     fn lost(&self, error: &dyn std::fmt::Display) -> Refusal {
         Refusal {
             message: format!("lost the connection to the lab {}: {error}", self.lab),
-            help: Some(format!("`lab status -l {}` tells whether it is still up", self.lab)),
+            help: Some(format!(
+                "`lab status -l {}` tells whether it is still up",
+                self.lab
+            )),
             code: 1,
         }
     }
 
-    fn send<T: serde::Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> Result<(), Refusal> {
+    fn send<T: serde::Serialize>(
+        &self,
+        message: &T,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), Refusal> {
         let mut outbox = Outbox::new(message, descriptors).map_err(|error| self.lost(&error))?;
-        while !outbox.drain(self.socket.as_raw_fd()).map_err(|error| self.lost(&error))? {}
+        while !outbox
+            .drain(self.socket.as_raw_fd())
+            .map_err(|error| self.lost(&error))?
+        {}
         Ok(())
     }
 
@@ -111,13 +129,21 @@ impl Connection {
 }
 
 impl RunningLab {
-    fn request(&self, request: Request, descriptors: &[BorrowedFd<'_>]) -> Result<Connection, Refusal> {
+    fn request(
+        &self,
+        request: Request,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<Connection, Refusal> {
         let socket = UnixStream::connect(&self.socket).map_err(|error| Refusal {
             message: format!("can't reach the lab {}: {error}", self.name),
             help: Some("it may be coming up or going down just now".into()),
             code: 1,
         })?;
-        let connection = Connection { socket, inbox: Inbox::default(), lab: self.name.clone() };
+        let connection = Connection {
+            socket,
+            inbox: Inbox::default(),
+            lab: self.name.clone(),
+        };
         let hello = Hello {
             protocol: PROTOCOL,
             program: env!("CARGO_PKG_VERSION").into(),
@@ -164,8 +190,11 @@ impl RunningLab {
         control: std::sync::mpsc::Receiver<ExecControl>,
     ) -> Result<i32, Refusal> {
         let terminal = exec.terminal.is_some();
-        let passed: Vec<BorrowedFd<'_>> =
-            if terminal { Vec::new() } else { stdio.iter().map(AsFd::as_fd).collect() };
+        let passed: Vec<BorrowedFd<'_>> = if terminal {
+            Vec::new()
+        } else {
+            stdio.iter().map(AsFd::as_fd).collect()
+        };
         let mut connection = self.request(Request::Exec(exec), &passed)?;
         drop(passed);
         let mut copier = None;
@@ -174,10 +203,15 @@ impl RunningLab {
         } else {
             drop(stdio);
         }
-        let writer = connection.socket.try_clone().map_err(|error| connection.lost(&error))?;
+        let writer = connection
+            .socket
+            .try_clone()
+            .map_err(|error| connection.lost(&error))?;
         std::thread::spawn(move || {
             for message in control {
-                let Ok(mut outbox) = Outbox::new(&message, &[]) else { return };
+                let Ok(mut outbox) = Outbox::new(&message, &[]) else {
+                    return;
+                };
                 while let Ok(false) = outbox.drain(writer.as_raw_fd()) {}
             }
         });
@@ -199,15 +233,21 @@ impl RunningLab {
         connection: &mut Connection,
         stdio: Vec<OwnedFd>,
     ) -> Result<std::thread::JoinHandle<()>, Refusal> {
-        let Response::Terminal = connection.receive()? else { return connection.unexpected() };
+        let Response::Terminal = connection.receive()? else {
+            return connection.unexpected();
+        };
         let master = connection.inbox.descriptors.pop_front();
         let mut stdio = stdio.into_iter();
         let (Some(master), Some(input), Some(output)) = (master, stdio.next(), stdio.next()) else {
             return connection.unexpected();
         };
-        let inward = master.try_clone().map_err(|error| connection.lost(&error))?;
+        let inward = master
+            .try_clone()
+            .map_err(|error| connection.lost(&error))?;
         std::thread::spawn(move || copy(input.into(), inward.into()));
-        Ok(std::thread::spawn(move || copy(master.into(), output.into())))
+        Ok(std::thread::spawn(move || {
+            copy(master.into(), output.into())
+        }))
     }
 
     /// Makes the lab like this plan.
@@ -215,7 +255,12 @@ impl RunningLab {
     /// # Errors
     /// As [`Self::status`]; after a refusal the lab is as it was.
     pub fn apply(&self, plan: Plan, progress: &mut dyn FnMut(Progress)) -> Result<(), Refusal> {
-        let mut connection = self.request(Request::Apply { plan: Box::new(plan) }, &[])?;
+        let mut connection = self.request(
+            Request::Apply {
+                plan: Box::new(plan),
+            },
+            &[],
+        )?;
         loop {
             match connection.receive()? {
                 Response::Progress(step) => progress(step),
@@ -259,7 +304,10 @@ impl RunningLab {
         follow: bool,
         line: &mut dyn FnMut(LogLine),
     ) -> Result<(), Refusal> {
-        let request = Request::Logs { node: node.map(str::to_owned), follow };
+        let request = Request::Logs {
+            node: node.map(str::to_owned),
+            follow,
+        };
         let mut connection = self.request(request, &[])?;
         loop {
             match connection.receive()? {

@@ -24,7 +24,9 @@ impl Folders {
     pub fn of_caller() -> Self {
         let uid = Uid::effective();
         let variable = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
         };
         let runtime = match variable("XDG_RUNTIME_DIR").filter(|path| owned_by(path, uid)) {
             Some(path) => path.join("tierlab"),
@@ -46,14 +48,20 @@ impl Folders {
     /// It can't be made, or somebody else made it (in /tmp).
     pub fn make_runtime(&self) -> Result<(), Refusal> {
         let refuse = |error: &dyn std::fmt::Display, help: &str| Refusal {
-            message: format!("can't use {} for the lab's socket: {error}", self.runtime.display()),
+            message: format!(
+                "can't use {} for the lab's socket: {error}",
+                self.runtime.display()
+            ),
             help: Some(help.into()),
             code: 3,
         };
         make_private(&self.runtime)
             .map_err(|error| refuse(&error, "set XDG_RUNTIME_DIR to a folder of yours"))?;
         if !owned_by(&self.runtime, Uid::effective()) {
-            return Err(refuse(&"it belongs to somebody else", "set XDG_RUNTIME_DIR to a folder of yours"));
+            return Err(refuse(
+                &"it belongs to somebody else",
+                "set XDG_RUNTIME_DIR to a folder of yours",
+            ));
         }
         // `<lab>.sock` with the longest lab name must fit into sun_path.
         if self.runtime.as_os_str().len() + 1 + 32 + ".sock".len() >= 108 {

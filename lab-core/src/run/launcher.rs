@@ -15,8 +15,9 @@ use nix::sched::CloneFlags;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
-use super::control::{Progress, Refusal};
+use super::control::{LogLine, Progress, Refusal};
 use super::folders::{Folders, make_private};
+use super::log_files;
 use super::messages::{FromLauncher, ToLauncher};
 use super::zygote::{self, Birth};
 use crate::kernel::channel::Channel;
@@ -69,6 +70,25 @@ pub fn up(
     outcome
 }
 
+/// Log lines of a lab that is not up any more (after a crash), oldest first.
+///
+/// # Errors
+/// There are none.
+pub fn old_logs(
+    lab: &str,
+    node: Option<&str>,
+    line: &mut dyn FnMut(LogLine),
+) -> Result<(), Refusal> {
+    let folder = Folders::of_caller().lab_state(lab).join("logs");
+    let lines = log_files::read(&folder, node).map_err(|error| Refusal {
+        message: format!("there are no logs of a lab {lab}: {error}"),
+        help: Some("`lab status` lists the labs that are up".into()),
+        code: 2,
+    })?;
+    lines.into_iter().for_each(line);
+    Ok(())
+}
+
 /// Waits until a process, and with it its whole namespace, is dead.
 pub(super) fn wait_dead(pidfd: &OwnedFd) {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -82,11 +102,13 @@ fn follow(keeper: &Channel, progress: &mut dyn FnMut(Progress)) -> Result<(), Re
         match keeper.receive::<ToLauncher>() {
             Ok(Some((ToLauncher::Progress(step), _))) => progress(step),
             Ok(Some((ToLauncher::Up, _))) => {
-                return keeper.send(&FromLauncher::Goodbye, &[]).map_err(|error| Refusal {
-                    message: format!("the lab ended just after it was up: {error}"),
-                    help: None,
-                    code: 1,
-                });
+                return keeper
+                    .send(&FromLauncher::Goodbye, &[])
+                    .map_err(|error| Refusal {
+                        message: format!("the lab ended just after it was up: {error}"),
+                        help: None,
+                        code: 1,
+                    });
             }
             Ok(Some((ToLauncher::Failed(refusal), _))) => return Err(refusal),
             Ok(None) => {
@@ -248,11 +270,17 @@ fn be_born(identity: &Identity, birth: Birth, launcher: &Channel) -> Result<i32,
     first
 }
 
-fn converse(identity: &Identity, child: nix::unistd::Pid, channel: &Channel) -> Result<i32, Refusal> {
+fn converse(
+    identity: &Identity,
+    child: nix::unistd::Pid,
+    channel: &Channel,
+) -> Result<i32, Refusal> {
     loop {
         match channel.receive::<Step>() {
             Ok(Some((Step::Entered, _))) => {
-                identity.apply(child).map_err(|error| forbidden("mapping users", &error.to_string()))?;
+                identity
+                    .apply(child)
+                    .map_err(|error| forbidden("mapping users", &error.to_string()))?;
                 channel.send(&Step::Mapped, &[]).map_err(no_resources)?;
             }
             Ok(Some((Step::Born(first), _))) => return Ok(first),
@@ -281,7 +309,10 @@ pub(super) fn forbidden(what: &str, error: &str) -> Refusal {
 /// The child: a new user namespace, its maps, then all the others and the first process in them.
 fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
     let refuse = |what: &str, error: &dyn std::fmt::Display| -> ! {
-        let step = Step::Refused { what: what.into(), error: error.to_string() };
+        let step = Step::Refused {
+            what: what.into(),
+            error: error.to_string(),
+        };
         let _ = launcher.send(&step, &[]);
         process::exit_now(3)
     };
@@ -303,7 +334,10 @@ fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC;
     if let Err(error) = nix::sched::unshare(flags) {
-        refuse("process, mount, network, host name and IPC namespaces", &error);
+        refuse(
+            "process, mount, network, host name and IPC namespaces",
+            &error,
+        );
     }
     match process::fork(CloneFlags::empty()) {
         Ok(Fork::Child) => {

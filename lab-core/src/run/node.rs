@@ -49,7 +49,12 @@ pub(super) fn run(channel: Channel, catalogue: Catalogue) -> ! {
     if channel.send(&answer, &[]).is_err() || prepared.is_err() {
         process::exit_now(3);
     }
-    let mut node = Node { channel, catalogue, slice: *slice, started: BTreeMap::new() };
+    let mut node = Node {
+        channel,
+        catalogue,
+        slice: *slice,
+        started: BTreeMap::new(),
+    };
     let _ = node.serve();
     process::exit_now(0)
 }
@@ -63,8 +68,16 @@ fn prepare(slice: &Slice) -> io::Result<()> {
     install_trust(slice)?;
     for (id, credential) in &slice.credentials {
         let folder = Path::new("/etc/tierlab");
-        root::write(&folder.join(format!("{id}.crt")), 0o644, credential.chain.as_bytes())?;
-        root::write(&folder.join(format!("{id}.key")), 0o600, credential.key.as_bytes())?;
+        root::write(
+            &folder.join(format!("{id}.crt")),
+            0o644,
+            credential.chain.as_bytes(),
+        )?;
+        root::write(
+            &folder.join(format!("{id}.key")),
+            0o600,
+            credential.key.as_bytes(),
+        )?;
     }
     Ok(())
 }
@@ -126,7 +139,13 @@ impl Node {
             };
             // Others are orphans that came to us.
             if let Some(started) = self.started.remove(&pid.as_raw()) {
-                self.channel.send(&FromNode::Exited { id: started.id, status }, &[])?;
+                self.channel.send(
+                    &FromNode::Exited {
+                        id: started.id,
+                        status,
+                    },
+                    &[],
+                )?;
             }
         }
     }
@@ -163,7 +182,8 @@ impl Node {
                 }
                 for file in &files {
                     if let Err(error) = root::write_file(file) {
-                        self.channel.send(&FromNode::Failed(error.to_string()), &[])?;
+                        self.channel
+                            .send(&FromNode::Failed(error.to_string()), &[])?;
                     }
                 }
                 Ok(())
@@ -186,7 +206,8 @@ impl Node {
     }
 
     fn start_service(&self, plan: &ProcessPlan, descriptors: Vec<OwnedFd>) -> Result<Pid, Refusal> {
-        let [log, channel] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| lost_descriptors())?;
+        let [log, channel] =
+            <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| lost_descriptors())?;
         match process::fork(CloneFlags::empty()).map_err(cannot_fork)? {
             Fork::Parent(pid) => Ok(pid),
             Fork::Child => {
@@ -199,7 +220,10 @@ impl Node {
     }
 
     fn start_program(&self, plan: &ProcessPlan, descriptors: Vec<OwnedFd>) -> Result<Pid, Refusal> {
-        let ProcessKind::Program { argv, env, user, .. } = &plan.kind else {
+        let ProcessKind::Program {
+            argv, env, user, ..
+        } = &plan.kind
+        else {
             return Err(lost_descriptors());
         };
         let [log] = <[OwnedFd; 1]>::try_from(descriptors).map_err(|_| lost_descriptors())?;
@@ -228,7 +252,11 @@ impl Node {
                 })?;
                 self.channel
                     .send(&FromNode::Terminal { id }, &[master.as_fd()])
-                    .map_err(|error| Refusal { message: error.to_string(), help: None, code: 3 })?;
+                    .map_err(|error| Refusal {
+                        message: error.to_string(),
+                        help: None,
+                        code: 3,
+                    })?;
                 Stdio::Terminal(slave)
             }
             None => Stdio::Passed(
@@ -237,7 +265,11 @@ impl Node {
         };
         let mut env = exec.env.clone();
         env.extend(self.environment(exec.user.as_deref()));
-        let argv = if exec.argv.is_empty() { program::shell() } else { exec.argv.clone() };
+        let argv = if exec.argv.is_empty() {
+            program::shell()
+        } else {
+            exec.argv.clone()
+        };
         let command = Command {
             argv,
             env,
@@ -254,8 +286,18 @@ impl Node {
     fn environment(&self, user: Option<&str>) -> BTreeMap<String, String> {
         let bundle = "/etc/ssl/certs/ca-certificates.crt";
         let mut env: BTreeMap<String, String> = [
-            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-            ("HOME", if user.is_none_or(|name| name == "root") { root::HOME } else { "/tmp" }),
+            (
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            ),
+            (
+                "HOME",
+                if user.is_none_or(|name| name == "root") {
+                    root::HOME
+                } else {
+                    "/tmp"
+                },
+            ),
             ("USER", user.unwrap_or("root")),
             ("LOGNAME", user.unwrap_or("root")),
             ("TMPDIR", "/tmp"),
@@ -275,7 +317,11 @@ impl Node {
 }
 
 fn lost_descriptors() -> Refusal {
-    Refusal { message: "descriptors were lost on the way into the node".into(), help: None, code: 3 }
+    Refusal {
+        message: "descriptors were lost on the way into the node".into(),
+        help: None,
+        code: 3,
+    }
 }
 
 fn cannot_fork(error: io::Error) -> Refusal {

@@ -11,6 +11,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use time::{Duration, OffsetDateTime};
 
 use super::messages::CredentialPem;
@@ -58,17 +60,26 @@ impl Authority {
         }
         let key = KeyPair::from_pem(&text("issuing-ca.key")?).ok()?;
         let issuer = Issuer::from_ca_cert_pem(&issuing, key).ok()?;
-        Some(Self { root, root_hash: subject_hash(lab), issuing, issuer })
+        Some(Self {
+            root,
+            root_hash: subject_hash(lab),
+            issuing,
+            issuer,
+        })
     }
 
     fn make(state: &Path, lab: &str) -> io::Result<Self> {
         let root_key = KeyPair::generate().map_err(io::Error::other)?;
         let root_params = ca_params(&root_name(lab), 1);
-        let root = root_params.self_signed(&root_key).map_err(io::Error::other)?;
+        let root = root_params
+            .self_signed(&root_key)
+            .map_err(io::Error::other)?;
         let root_issuer = Issuer::from_params(&root_params, &root_key);
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let params = ca_params(&format!("{lab} Issuing CA"), 0);
-        let issuing = params.signed_by(&key, &root_issuer).map_err(io::Error::other)?;
+        let issuing = params
+            .signed_by(&key, &root_issuer)
+            .map_err(io::Error::other)?;
         write(state, "root-ca.key", 0o600, &root_key.serialize_pem())?;
         write(state, "root-ca.crt", 0o644, &root.pem())?;
         write(state, "issuing-ca.key", 0o600, &key.serialize_pem())?;
@@ -81,6 +92,16 @@ impl Authority {
         })
     }
 
+    /// The root, as health checks trust it.
+    ///
+    /// # Errors
+    /// The file in the state folder is no certificate.
+    pub fn trust(&self) -> io::Result<Vec<CertificateDer<'static>>> {
+        CertificateDer::pem_slice_iter(self.root.as_bytes())
+            .collect::<Result<_, _>>()
+            .map_err(io::Error::other)
+    }
+
     /// Makes a key and signs its certificate.
     ///
     /// # Errors
@@ -89,18 +110,28 @@ impl Authority {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, plan.subject.as_str());
+        params
+            .distinguished_name
+            .push(DnType::CommonName, plan.subject.as_str());
         for name in &plan.names {
             let name = name.as_str().try_into().map_err(io::Error::other)?;
             params.subject_alt_names.push(SanType::DnsName(name));
         }
-        params.subject_alt_names.extend(plan.addresses.iter().map(|ip: &IpAddr| SanType::IpAddress(*ip)));
+        params.subject_alt_names.extend(
+            plan.addresses
+                .iter()
+                .map(|ip: &IpAddr| SanType::IpAddress(*ip)),
+        );
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        params.extended_key_usages = vec![
+            ExtendedKeyUsagePurpose::ServerAuth,
+            ExtendedKeyUsagePurpose::ClientAuth,
+        ];
         params.use_authority_key_identifier_extension = true;
         set_life(&mut params, LEAF_LIFE);
-        let certificate = params.signed_by(&key, &self.issuer).map_err(io::Error::other)?;
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .map_err(io::Error::other)?;
         Ok(CredentialPem {
             chain: certificate.pem() + &self.issuing,
             key: key.serialize_pem(),
@@ -171,14 +202,25 @@ mod tests {
     use super::*;
 
     fn folder() -> PathBuf {
-        let path = std::env::temp_dir().join(format!("tierlab-pki-{}-{:?}", std::process::id(), std::thread::current().id()));
+        let path = std::env::temp_dir().join(format!(
+            "tierlab-pki-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         std::fs::create_dir_all(&path).unwrap();
         path
     }
 
     fn openssl(arguments: &[&str]) -> String {
-        let output = std::process::Command::new("openssl").args(arguments).output().expect("openssl (package openssl) must be installed");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let output = std::process::Command::new("openssl")
+            .args(arguments)
+            .output()
+            .expect("openssl (package openssl) must be installed");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -187,7 +229,13 @@ mod tests {
         let state = folder();
         let authority = Authority::open(&state, "Con  toso").unwrap();
         let root = state.join("root-ca.crt");
-        let hash = openssl(&["x509", "-noout", "-subject_hash", "-in", root.to_str().unwrap()]);
+        let hash = openssl(&[
+            "x509",
+            "-noout",
+            "-subject_hash",
+            "-in",
+            root.to_str().unwrap(),
+        ]);
         assert_eq!(hash.trim(), authority.root_hash);
         let plan = CertificatePlan {
             id: "node".into(),
@@ -199,7 +247,17 @@ mod tests {
         let leaf = state.join("leaf.crt");
         std::fs::write(&leaf, &credential.chain).unwrap();
         let leaf = leaf.to_str().unwrap();
-        openssl(&["verify", "-x509_strict", "-verify_hostname", "web.example", "-CAfile", root.to_str().unwrap(), "-untrusted", leaf, leaf]);
+        openssl(&[
+            "verify",
+            "-x509_strict",
+            "-verify_hostname",
+            "web.example",
+            "-CAfile",
+            root.to_str().unwrap(),
+            "-untrusted",
+            leaf,
+            leaf,
+        ]);
         // The same authority is found again.
         let again = Authority::open(&state, "Con  toso").unwrap();
         assert_eq!(again.root, authority.root);

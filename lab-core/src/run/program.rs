@@ -75,7 +75,11 @@ const CAPABILITIES: &[u32] = &[
 /// The shell of the host's root, or the one that is always there.
 pub(super) fn shell() -> Vec<String> {
     let bash = "/bin/bash";
-    vec![if Path::new(bash).exists() { bash.into() } else { "/bin/sh".into() }]
+    vec![if Path::new(bash).exists() {
+        bash.into()
+    } else {
+        "/bin/sh".into()
+    }]
 }
 
 /// Both ends of a new terminal of the node.
@@ -111,17 +115,30 @@ fn find(command: &Command) -> Result<PathBuf, Refusal> {
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![Path::new(&command.cwd).join(name)]
     } else {
-        let path = command.env.get("PATH").map(String::as_str).unwrap_or_default();
-        path.split(':').map(|folder| Path::new(folder).join(name)).collect()
+        let path = command
+            .env
+            .get("PATH")
+            .map(String::as_str)
+            .unwrap_or_default();
+        path.split(':')
+            .map(|folder| Path::new(folder).join(name))
+            .collect()
     };
     let executable = |path: &&PathBuf| {
-        path.is_file() && nix::unistd::access(path.as_path(), nix::unistd::AccessFlags::X_OK).is_ok()
+        path.is_file()
+            && nix::unistd::access(path.as_path(), nix::unistd::AccessFlags::X_OK).is_ok()
     };
-    candidates.iter().find(executable).cloned().ok_or_else(|| Refusal {
-        message: format!("the program `{name}` is not there"),
-        help: Some(format!("nodes see the host's programs: install the package that has `{name}`")),
-        code: 2,
-    })
+    candidates
+        .iter()
+        .find(executable)
+        .cloned()
+        .ok_or_else(|| Refusal {
+            message: format!("the program `{name}` is not there"),
+            help: Some(format!(
+                "nodes see the host's programs: install the package that has `{name}`"
+            )),
+            code: 2,
+        })
 }
 
 fn find_user(name: &str) -> Result<User, Refusal> {
@@ -226,12 +243,21 @@ fn end_descendants() {
 fn descendants_of(root: i32) -> BTreeSet<i32> {
     let mut children: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse::<i32>().ok())
+        else {
             continue;
         };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else {
+            continue;
+        };
         // The command's name, in brackets, may hold anything: look behind the last one.
-        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+        let parent = stat
+            .rsplit(')')
+            .next()
+            .and_then(|rest| rest.split_whitespace().nth(1));
         if let Some(parent) = parent.and_then(|field| field.parse().ok()) {
             children.entry(parent).or_default().push(pid);
         }
@@ -252,8 +278,11 @@ fn descendants_of(root: i32) -> BTreeSet<i32> {
 fn become_program(command: &Command, program: &Path, user: Option<&User>, stdio: &Stdio) -> ! {
     let result = prepare(command, user, stdio).and_then(|()| {
         let text = |bytes: &[u8]| CString::new(bytes).map_err(io::Error::from);
-        let argv: Vec<CString> =
-            command.argv.iter().map(|word| text(word.as_bytes())).collect::<io::Result<_>>()?;
+        let argv: Vec<CString> = command
+            .argv
+            .iter()
+            .map(|word| text(word.as_bytes()))
+            .collect::<io::Result<_>>()?;
         let env: Vec<CString> = command
             .env
             .iter()
@@ -262,11 +291,10 @@ fn become_program(command: &Command, program: &Path, user: Option<&User>, stdio:
         let program = text(program.as_os_str().as_bytes())?;
         nix::unistd::execve(&program, &argv, &env).map_err(io::Error::from)
     });
-    if let Err(error) = result {
-        let name = command.argv.first().map(String::as_str).unwrap_or_default();
-        let line = format!("can't run {name}: {error}\n");
-        let _ = nix::unistd::write(io::stderr(), line.as_bytes());
-    }
+    let Err(error) = result;
+    let name = command.argv.first().map(String::as_str).unwrap_or_default();
+    let line = format!("can't run {name}: {error}\n");
+    let _ = nix::unistd::write(io::stderr(), line.as_bytes());
     process::exit_now(126)
 }
 

@@ -23,11 +23,20 @@ pub(super) const HOME: &str = "/run/home";
 pub(super) fn prepare_template() -> io::Result<()> {
     step("making mounts private", mount::make_private())?;
     let tree = step("copying the mount tree", mount::copy_tree(Path::new("/")))?;
-    step("a tmpfs", mount::mount("tmpfs", Path::new("/tmp"), "mode=0755,size=1m", flags()))?;
+    step(
+        "a tmpfs",
+        mount::mount("tmpfs", Path::new("/tmp"), "mode=0755,size=1m", flags()),
+    )?;
     std::fs::create_dir(TEMPLATE)?;
     std::fs::create_dir(SCRATCH)?;
-    step("placing the copy", mount::attach(&tree, Path::new(TEMPLATE)))?;
-    step("making it read-only", mount::make_read_only(Path::new(TEMPLATE)))
+    step(
+        "placing the copy",
+        mount::attach(&tree, Path::new(TEMPLATE)),
+    )?;
+    step(
+        "making it read-only",
+        mount::make_read_only(Path::new(TEMPLATE)),
+    )
 }
 
 /// In a node's first process: its own places, then the change of root.
@@ -37,11 +46,25 @@ pub(super) fn prepare_template() -> io::Result<()> {
 pub(super) fn enter(other_users: bool) -> io::Result<()> {
     let at = |path: &str| Path::new(TEMPLATE).join(path.trim_start_matches('/'));
     let tmpfs = |path: &str, options: &str| {
-        step(&format!("a tmpfs on {path}"), mount::mount("tmpfs", &at(path), options, flags()))
+        step(
+            &format!("a tmpfs on {path}"),
+            mount::mount("tmpfs", &at(path), options, flags()),
+        )
     };
     // proc and sysfs first: the kernel wants to see the host's beside them.
-    step("/proc", mount::mount("proc", &at("/proc"), "", flags() | MsFlags::MS_NOEXEC))?;
-    step("/sys", mount::mount("sysfs", &at("/sys"), "", flags() | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY))?;
+    step(
+        "/proc",
+        mount::mount("proc", &at("/proc"), "", flags() | MsFlags::MS_NOEXEC),
+    )?;
+    step(
+        "/sys",
+        mount::mount(
+            "sysfs",
+            &at("/sys"),
+            "",
+            flags() | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY,
+        ),
+    )?;
     tmpfs("/tmp", "mode=1777")?;
     if at("/var/tmp").is_dir() {
         tmpfs("/var/tmp", "mode=1777")?;
@@ -58,8 +81,13 @@ pub(super) fn enter(other_users: bool) -> io::Result<()> {
 }
 
 fn devices(dev: &Path, other_users: bool) -> io::Result<()> {
-    step("a tmpfs on /dev", mount::mount("tmpfs", dev, "mode=0755", MsFlags::MS_NOSUID))?;
-    for name in ["null", "zero", "full", "random", "urandom", "tty", "net/tun"] {
+    step(
+        "a tmpfs on /dev",
+        mount::mount("tmpfs", dev, "mode=0755", MsFlags::MS_NOSUID),
+    )?;
+    for name in [
+        "null", "zero", "full", "random", "urandom", "tty", "net/tun",
+    ] {
         let host = Path::new("/dev").join(name);
         if !host.exists() {
             continue;
@@ -75,9 +103,24 @@ fn devices(dev: &Path, other_users: bool) -> io::Result<()> {
         std::fs::create_dir(dev.join(name))?;
     }
     // Group 5 is tty everywhere; without other ids in the lab it can't be named.
-    let options = if other_users { "newinstance,ptmxmode=0666,mode=0620,gid=5" } else { "newinstance,ptmxmode=0666,mode=0600" };
-    step("/dev/pts", mount::mount("devpts", &dev.join("pts"), options, MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC))?;
-    step("/dev/shm", mount::mount("tmpfs", &dev.join("shm"), "mode=1777", flags()))?;
+    let options = if other_users {
+        "newinstance,ptmxmode=0666,mode=0620,gid=5"
+    } else {
+        "newinstance,ptmxmode=0666,mode=0600"
+    };
+    step(
+        "/dev/pts",
+        mount::mount(
+            "devpts",
+            &dev.join("pts"),
+            options,
+            MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC,
+        ),
+    )?;
+    step(
+        "/dev/shm",
+        mount::mount("tmpfs", &dev.join("shm"), "mode=1777", flags()),
+    )?;
     for (name, target) in [
         ("ptmx", "pts/ptmx"),
         ("fd", "/proc/self/fd"),
@@ -92,7 +135,10 @@ fn devices(dev: &Path, other_users: bool) -> io::Result<()> {
 
 fn overlay_etc(etc: &Path) -> io::Result<()> {
     let scratch = Path::new(SCRATCH);
-    step("a tmpfs for /etc", mount::mount("tmpfs", scratch, "mode=0755", flags()))?;
+    step(
+        "a tmpfs for /etc",
+        mount::mount("tmpfs", scratch, "mode=0755", flags()),
+    )?;
     let (upper, work) = (scratch.join("upper"), scratch.join("work"));
     std::fs::create_dir(&upper)?;
     std::fs::create_dir(&work)?;
@@ -103,7 +149,10 @@ fn overlay_etc(etc: &Path) -> io::Result<()> {
         upper.display(),
         work.display()
     );
-    step("an overlay on /etc", mount::mount("overlay", etc, &options, flags()))
+    step(
+        "an overlay on /etc",
+        mount::mount("overlay", etc, &options, flags()),
+    )
 }
 
 /// For a service: nothing of anybody's home is to be seen.
@@ -111,11 +160,22 @@ fn overlay_etc(etc: &Path) -> io::Result<()> {
 /// # Errors
 /// A sentence with the step that was refused.
 pub(super) fn hide_homes() -> io::Result<()> {
-    step("a mount namespace", nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(io::Error::from))?;
+    step(
+        "a mount namespace",
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(io::Error::from),
+    )?;
     for home in ["/home", "/root"] {
         if Path::new(home).is_dir() {
             let options = "mode=0555,size=4k,nr_inodes=1";
-            step(home, mount::mount("tmpfs", Path::new(home), options, flags() | MsFlags::MS_RDONLY))?;
+            step(
+                home,
+                mount::mount(
+                    "tmpfs",
+                    Path::new(home),
+                    options,
+                    flags() | MsFlags::MS_RDONLY,
+                ),
+            )?;
         }
     }
     Ok(())
@@ -149,7 +209,9 @@ pub(super) fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
         std::fs::write(path, bytes)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
     };
-    put().map_err(|error| io::Error::new(error.kind(), format!("writing {}: {error}", path.display())))
+    put().map_err(|error| {
+        io::Error::new(error.kind(), format!("writing {}: {error}", path.display()))
+    })
 }
 
 fn flags() -> MsFlags {

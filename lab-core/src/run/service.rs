@@ -35,7 +35,10 @@ pub(super) fn run(
     let (service, listeners, credentials) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
-            let failed = FromService::Failed { message: error.to_string(), fatal: true };
+            let failed = FromService::Failed {
+                message: error.to_string(),
+                fatal: true,
+            };
             let _ = channel.send(&failed, &[]);
             process::exit_now(HOPELESS)
         }
@@ -47,7 +50,11 @@ pub(super) fn run(
     process::exit_now(status)
 }
 
-type Prepared = (&'static dyn Service, Vec<(String, Listener)>, BTreeMap<String, Arc<Credential>>);
+type Prepared = (
+    &'static dyn Service,
+    Vec<(String, Listener)>,
+    BTreeMap<String, Arc<Credential>>,
+);
 
 fn prepare(
     catalogue: Catalogue,
@@ -102,8 +109,13 @@ fn bind(listen: &Listen, node: &str) -> io::Result<Listener> {
         } else {
             error.to_string()
         };
-        let place = listen.address.map_or_else(|| format!("port {}", listen.port), |_| to.to_string());
-        io::Error::new(error.kind(), format!("can't listen on {protocol} {place} of {node}: {why}"))
+        let place = listen
+            .address
+            .map_or_else(|| format!("port {}", listen.port), |_| to.to_string());
+        io::Error::new(
+            error.kind(),
+            format!("can't listen on {protocol} {place} of {node}: {why}"),
+        )
     })
 }
 
@@ -123,7 +135,12 @@ fn work(
     listeners: Vec<(String, Listener)>,
     credentials: BTreeMap<String, Arc<Credential>>,
 ) -> io::Result<()> {
-    let ProcessKind::Service { settings, peers, .. } = &plan.kind else { return Ok(()) };
+    let ProcessKind::Service {
+        settings, peers, ..
+    } = &plan.kind
+    else {
+        return Ok(());
+    };
     // In the service's own process: a subscriber made before the fork would be shared.
     let filter = tracing_subscriber::EnvFilter::try_from_env("TIERLAB_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
@@ -134,7 +151,9 @@ fn work(
         .without_time()
         .with_target(false)
         .try_init();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (settings_tx, settings) = watch::channel(settings.clone());
     let (stop, shutdown) = watch::channel(false);
     let (network, mut requests) = mpsc::unbounded_channel();

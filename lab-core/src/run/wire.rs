@@ -33,7 +33,12 @@ impl Inbox {
         let mut space = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
         let mut slices = [IoSliceMut::new(&mut chunk)];
         let message = loop {
-            match recvmsg::<()>(socket, &mut slices, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
+            match recvmsg::<()>(
+                socket,
+                &mut slices,
+                Some(&mut space),
+                MsgFlags::MSG_CMSG_CLOEXEC,
+            ) {
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(nix::errno::Errno::ECONNRESET) => return Ok(false),
                 result => break result?,
@@ -46,7 +51,10 @@ impl Inbox {
         }
         let length = message.bytes;
         if self.descriptors.len() > MAX_DESCRIPTORS {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "too many descriptors"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "too many descriptors",
+            ));
         }
         self.bytes.extend_from_slice(&chunk[..length]);
         Ok(length > 0)
@@ -57,13 +65,17 @@ impl Inbox {
     /// # Errors
     /// `InvalidData` for a message that is too long or no JSON of the type.
     pub fn take<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
-        let Some((header, rest)) = self.bytes.split_first_chunk::<4>() else { return Ok(None) };
+        let Some((header, rest)) = self.bytes.split_first_chunk::<4>() else {
+            return Ok(None);
+        };
         let length = u32::from_le_bytes(*header);
         if length > MAX_MESSAGE {
             let text = format!("a message of {length} bytes; {MAX_MESSAGE} are the most");
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
-        let Some(body) = rest.get(..length as usize) else { return Ok(None) };
+        let Some(body) = rest.get(..length as usize) else {
+            return Ok(None);
+        };
         let message = serde_json::from_slice(body)?;
         self.bytes.drain(..4 + length as usize);
         Ok(Some(message))
@@ -84,12 +96,18 @@ impl<'a> Outbox<'a> {
     /// It is too long.
     pub fn new<T: Serialize>(message: &T, descriptors: &'a [BorrowedFd<'a>]) -> io::Result<Self> {
         let body = serde_json::to_vec(message)?;
-        let length = u32::try_from(body.len()).ok().filter(|length| *length <= MAX_MESSAGE);
+        let length = u32::try_from(body.len())
+            .ok()
+            .filter(|length| *length <= MAX_MESSAGE);
         let length = length
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the message is too long"))?;
         let mut bytes = length.to_le_bytes().to_vec();
         bytes.extend(body);
-        Ok(Self { bytes, sent: 0, descriptors })
+        Ok(Self {
+            bytes,
+            sent: 0,
+            descriptors,
+        })
     }
 
     /// Sends what the socket takes; true when all is sent.
@@ -99,7 +117,11 @@ impl<'a> Outbox<'a> {
     pub fn drain(&mut self, socket: RawFd) -> io::Result<bool> {
         let raw: Vec<RawFd> = self.descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
-        let control: &[ControlMessage<'_>] = if self.sent > 0 || raw.is_empty() { &[] } else { &rights };
+        let control: &[ControlMessage<'_>] = if self.sent > 0 || raw.is_empty() {
+            &[]
+        } else {
+            &rights
+        };
         let rest = [IoSlice::new(&self.bytes[self.sent..])];
         match sendmsg::<()>(socket, &rest, control, MsgFlags::MSG_NOSIGNAL, None) {
             Ok(count) => self.sent += count,

@@ -47,7 +47,9 @@ pub(super) fn run(birth: Birth) -> ! {
         let _ = birth.launcher.send(&ToLauncher::Failed(refusal), &[]);
         process::exit_now(3);
     }
-    let Ok((ours, theirs)) = Channel::pair() else { process::exit_now(3) };
+    let Ok((ours, theirs)) = Channel::pair() else {
+        process::exit_now(3)
+    };
     let keeper = match process::fork(CloneFlags::empty()) {
         Ok(Fork::Child) => {
             drop(ours);
@@ -58,7 +60,16 @@ pub(super) fn run(birth: Birth) -> ! {
     };
     drop(theirs);
     // Of what we were born with only the catalogue and the lock stay here.
-    let Birth { catalogue, lock, plan: _, listener: _, state: _, log: _, launcher: _, other_users: _ } = birth;
+    let Birth {
+        catalogue,
+        lock,
+        plan: _,
+        listener: _,
+        state: _,
+        log: _,
+        launcher: _,
+        other_users: _,
+    } = birth;
     let _ = serve(&ours, keeper, catalogue);
     drop(lock);
     process::exit_now(0)
@@ -103,7 +114,9 @@ fn serve(channel: &Channel, keeper: Pid, catalogue: Catalogue) -> io::Result<()>
             let Some((ToZygote::Node { name }, descriptors)) = channel.receive()? else {
                 return Ok(());
             };
-            let Some(control) = descriptors.into_iter().next() else { continue };
+            let Some(control) = descriptors.into_iter().next() else {
+                continue;
+            };
             match give_birth(&name, control, &fabric, catalogue) {
                 Ok(network) => channel.send(&FromZygote::Node, &[network.as_fd()])?,
                 Err(error) => channel.send(&FromZygote::Failed(error.to_string()), &[])?,
@@ -143,7 +156,9 @@ fn reap(keeper: Pid) -> bool {
     let mut ended = false;
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) => ended |= pid == keeper,
+            Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) => {
+                ended |= pid == keeper
+            }
             Ok(WaitStatus::StillAlive) | Err(nix::errno::Errno::ECHILD) => return ended,
             Ok(_) | Err(_) => {}
         }

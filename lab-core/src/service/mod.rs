@@ -91,7 +91,9 @@ pub struct ServiceError {
 impl ServiceError {
     /// Makes one from anything that can be shown.
     pub fn new(message: impl std::fmt::Display) -> Self {
-        Self { message: message.to_string() }
+        Self {
+            message: message.to_string(),
+        }
     }
 }
 
@@ -109,7 +111,10 @@ impl Catalogue {
 
     /// The service of that name.
     pub fn get(&self, name: &str) -> Option<&'static dyn Service> {
-        self.services.iter().copied().find(|service| service.name() == name)
+        self.services
+            .iter()
+            .copied()
+            .find(|service| service.name() == name)
     }
 
     /// All of them.

@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use nix::libc;
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
-use rtnetlink::packet_route::address::{
-    AddressAttribute, AddressHeaderFlags, AddressMessage,
-};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::request::Request;
@@ -20,7 +18,9 @@ pub(super) fn add(index: u32, interface: &str, address: &IpNet) -> Request {
         // A /31 and a /32 have none (RFC 3021).
         IpNet::V4(address) if address.prefix_len() < 31 => {
             let broadcast: Ipv4Addr = address.broadcast();
-            message.attributes.push(AddressAttribute::Broadcast(broadcast));
+            message
+                .attributes
+                .push(AddressAttribute::Broadcast(broadcast));
         }
         IpNet::V4(_) => {}
         IpNet::V6(_) => message.header.flags = AddressHeaderFlags::Nodad,
@@ -52,7 +52,12 @@ pub(super) fn change(index: u32, interface: &str, from: &[IpNet], to: &[IpNet]) 
     requests.extend(old.map(|address| remove(index, interface, address)));
     // The kernel sends from the address that has been there longest. Where that shall be another
     // one now, those that stay move behind it.
-    let first = |addresses: &[IpNet]| addresses.iter().copied().find(|address| address.addr().is_ipv4());
+    let first = |addresses: &[IpNet]| {
+        addresses
+            .iter()
+            .copied()
+            .find(|address| address.addr().is_ipv4())
+    };
     if let Some(primary) = first(to)
         && first(from) != Some(primary)
     {
@@ -75,7 +80,11 @@ fn message(index: u32, address: &IpNet) -> AddressMessage {
         IpAddr::V4(_) => AddressFamily::Inet,
         IpAddr::V6(_) => AddressFamily::Inet6,
     };
-    message.attributes.push(AddressAttribute::Local(address.addr()));
-    message.attributes.push(AddressAttribute::Address(address.addr()));
+    message
+        .attributes
+        .push(AddressAttribute::Local(address.addr()));
+    message
+        .attributes
+        .push(AddressAttribute::Address(address.addr()));
     message
 }

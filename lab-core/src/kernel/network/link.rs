@@ -40,9 +40,19 @@ impl Network {
             .mtu(mtu)
             .up()
             .build();
-        self.ask(vec![new_link(format!("the bridge {name}"), message)]).await?;
+        self.ask(vec![new_link(format!("the bridge {name}"), message)])
+            .await?;
         self.bridges.borrow_mut().insert(name.to_owned(), index);
         Ok(())
+    }
+
+    /// Changes a bridge's largest packet, in bytes.
+    ///
+    /// # Errors
+    /// The kernel refuses, or there is no such bridge.
+    pub async fn set_mtu(&self, name: &str, mtu: u32) -> io::Result<()> {
+        let index = self.index_of(name).await?;
+        self.ask(vec![resize(index, name, mtu)]).await
     }
 
     /// Removes a bridge, or a veth pair by either end. It is no error if there is none.
@@ -51,7 +61,9 @@ impl Network {
     /// The kernel refuses.
     pub async fn delete_link(&self, name: &str) -> io::Result<()> {
         self.bridges.borrow_mut().remove(name);
-        let message = LinkMessageBuilder::<LinkUnspec>::new().name(name.to_owned()).build();
+        let message = LinkMessageBuilder::<LinkUnspec>::new()
+            .name(name.to_owned())
+            .build();
         let message = RouteNetlinkMessage::DelLink(message);
         let request = Request::new(format!("to remove the interface {name}"), message, 0);
         self.ask(vec![request.satisfied_by(&[libc::ENODEV])]).await
@@ -63,7 +75,8 @@ impl Network {
     /// # Errors
     /// The kernel refuses; what was made of the link by then is gone again.
     pub async fn connect(&self, node: &Network, bridge: &str, link: &LinkPlan) -> io::Result<()> {
-        self.plug(node, &[(bridge.to_owned(), link)], &[], false).await
+        self.plug(node, &[(bridge.to_owned(), link)], &[], false)
+            .await
     }
 
     /// Connects a node that just began: loopback up, all links, addresses and routes.
@@ -122,7 +135,9 @@ impl Network {
             requests.push(switch(LOOPBACK, "lo", true));
         }
         for (_, link) in links {
-            let Some(&index) = indices.get(link.interface.as_str()) else { continue };
+            let Some(&index) = indices.get(link.interface.as_str()) else {
+                continue;
+            };
             requests.push(switch(index, &link.interface, true));
             let add = |address| address::add(index, &link.interface, address);
             requests.extend(link.addresses.iter().map(add));
@@ -150,7 +165,12 @@ impl Network {
     ///
     /// # Errors
     /// The kernel refuses, or the link is gone.
-    pub async fn change_link(&self, node: &Network, from: &LinkPlan, to: &LinkPlan) -> io::Result<()> {
+    pub async fn change_link(
+        &self,
+        node: &Network,
+        from: &LinkPlan,
+        to: &LinkPlan,
+    ) -> io::Result<()> {
         let port = self.index_of(&to.port).await?;
         let index = node.index_of(&to.interface).await?;
         let mut fabrics = Vec::new();
@@ -173,7 +193,12 @@ impl Network {
                 "1".to_owned(),
             )]);
             sysctl::write(node.namespace(), &promote)?;
-            nodes.extend(address::change(index, &to.interface, &from.addresses, &to.addresses));
+            nodes.extend(address::change(
+                index,
+                &to.interface,
+                &from.addresses,
+                &to.addresses,
+            ));
         }
         if !shape::alike(from, to) {
             if shape::is_shaped(from) {
@@ -207,7 +232,13 @@ impl Network {
 }
 
 /// A veth pair: one end here on the bridge and up, the other in the node under its final name.
-fn pair(port: u32, bridge: u32, node: &Network, index: u32, link: &LinkPlan) -> io::Result<Request> {
+fn pair(
+    port: u32,
+    bridge: u32,
+    node: &Network,
+    index: u32,
+    link: &LinkPlan,
+) -> io::Result<Request> {
     // Never up in this message: the kernel would first make the pair, then find that the node's
     // end can't go up alone (ENOTCONN), and take 16 ms to undo it all.
     let peer = LinkMessageBuilder::<LinkUnspec>::new()
@@ -229,12 +260,19 @@ fn pair(port: u32, bridge: u32, node: &Network, index: u32, link: &LinkPlan) -> 
         .append_extra_attribute(LinkAttribute::NumRxQueues(1))
         .up()
         .build();
-    let what = format!("the wire between {} and the bridge of {}", link.interface, link.segment);
+    let what = format!(
+        "the wire between {} and the bridge of {}",
+        link.interface, link.segment
+    );
     Ok(new_link(what, message))
 }
 
 fn new_link(what: String, message: LinkMessage) -> Request {
-    Request::new(what, RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL)
+    Request::new(
+        what,
+        RouteNetlinkMessage::NewLink(message),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
 }
 
 fn switch(index: u32, name: &str, up: bool) -> Request {
@@ -245,7 +283,10 @@ fn switch(index: u32, name: &str, up: bool) -> Request {
 }
 
 fn resize(index: u32, name: &str, mtu: u32) -> Request {
-    let message = LinkMessageBuilder::<LinkUnspec>::new().index(index).mtu(mtu).build();
+    let message = LinkMessageBuilder::<LinkUnspec>::new()
+        .index(index)
+        .mtu(mtu)
+        .build();
     let what = format!("packets of {mtu} bytes on {name}");
     Request::new(what, RouteNetlinkMessage::SetLink(message), 0)
 }
@@ -254,7 +295,13 @@ fn resize(index: u32, name: &str, mtu: u32) -> Request {
 fn hardware_address(text: &str) -> io::Result<Vec<u8>> {
     let bytes: Option<Vec<u8>> = text
         .split(':')
-        .map(|byte| if byte.len() == 2 { u8::from_str_radix(byte, 16).ok() } else { None })
+        .map(|byte| {
+            if byte.len() == 2 {
+                u8::from_str_radix(byte, 16).ok()
+            } else {
+                None
+            }
+        })
         .collect();
     bytes.filter(|bytes| bytes.len() == 6).ok_or_else(|| {
         io::Error::new(

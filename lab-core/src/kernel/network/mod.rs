@@ -50,12 +50,7 @@ impl Network {
     /// # Errors
     /// The namespace can't be entered, or the process has no descriptor left.
     pub fn open(namespace: NetNs) -> io::Result<Self> {
-        let (mut connection, handle, _unasked) = {
-            let _inside = namespace.enter()?;
-            rtnetlink::new_connection().map_err(|error| {
-                io::Error::new(error.kind(), format!("can't open a netlink socket: {error}"))
-            })?
-        };
+        let (mut connection, handle, _unasked) = namespace.within(rtnetlink::new_connection)?;
         let socket = connection.socket_mut().socket_mut();
         // Answers without an echo of the question, refusals with the kernel's own words. A kernel
         // that knows neither (before 4.12) answers all the same.
@@ -90,3 +85,6 @@ impl Drop for Network {
         self.driver.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,10 @@ impl From<Refused> for io::Error {
         let Refused { what, errno, words } = refused;
         let error = io::Error::from_raw_os_error(errno);
         let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
-        io::Error::new(error.kind(), format!("the kernel refused {what}: {error}{words}"))
+        io::Error::new(
+            error.kind(),
+            format!("the kernel refused {what}: {error}{words}"),
+        )
     }
 }
 
@@ -66,8 +69,15 @@ impl Network {
         while requests.peek().is_some() {
             let together: Vec<Request> = requests.by_ref().take(MAX_IN_FLIGHT).collect();
             let permits = u32::try_from(together.len()).unwrap_or(u32::MAX);
-            let permit = self.in_flight.acquire_many(permits).await.map_err(io::Error::other)?;
-            let sent: Vec<_> = together.into_iter().map(|request| self.send(request)).collect();
+            let permit = self
+                .in_flight
+                .acquire_many(permits)
+                .await
+                .map_err(io::Error::other)?;
+            let sent: Vec<_> = together
+                .into_iter()
+                .map(|request| self.send(request))
+                .collect();
             for answer in sent {
                 let answer = answer.await;
                 first = first.and(answer);
@@ -79,7 +89,12 @@ impl Network {
 
     /// Sends at once; the answer is waited for in the future given back.
     fn send(&self, request: Request) -> impl Future<Output = io::Result<()>> + use<> {
-        let Request { what, message, flags, satisfied_by } = request;
+        let Request {
+            what,
+            message,
+            flags,
+            satisfied_by,
+        } = request;
         let mut message = NetlinkMessage::from(message);
         message.header.flags = flags;
         let sent = self.handle.clone().request(message);
@@ -92,7 +107,12 @@ impl Network {
                 {
                     let errno = error.raw_code().saturating_abs();
                     if !satisfied_by.contains(&errno) {
-                        return Err(Refused { what, errno, words: words(&error) }.into());
+                        return Err(Refused {
+                            what,
+                            errno,
+                            words: words(&error),
+                        }
+                        .into());
                     }
                 }
             }
@@ -105,19 +125,50 @@ impl Network {
     /// # Errors
     /// There is none of that name.
     pub(super) async fn index_of(&self, name: &str) -> io::Result<u32> {
+        Ok(self.find(name).await?.header.index)
+    }
+
+    async fn find(&self, name: &str) -> io::Result<LinkMessage> {
         let mut message = LinkMessage::default();
-        message.attributes.push(LinkAttribute::IfName(name.to_owned()));
+        message
+            .attributes
+            .push(LinkAttribute::IfName(name.to_owned()));
         let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetLink(message));
         message.header.flags = NLM_F_REQUEST;
-        let refused = |errno, words| Refused { what: format!("to find the interface {name}"), errno, words };
-        let mut answers = self.handle.clone().request(message).map_err(|_| refused(libc::ENOTCONN, None))?;
+        let refused = |errno, words| Refused {
+            what: format!("to find the interface {name}"),
+            errno,
+            words,
+        };
+        let mut answers = self
+            .handle
+            .clone()
+            .request(message)
+            .map_err(|_| refused(libc::ENOTCONN, None))?;
         match answers.next().await.map(|answer| answer.payload) {
-            Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => Ok(link.header.index),
+            Some(NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link))) => Ok(link),
             Some(NetlinkPayload::Error(error)) => {
                 Err(refused(error.raw_code().saturating_abs(), words(&error)).into())
             }
             _ => Err(refused(libc::ENODEV, None).into()),
         }
+    }
+    /// MTU and hardware address of an interface.
+    #[cfg(test)]
+    pub(super) async fn link_of(&self, name: &str) -> io::Result<(u32, String)> {
+        let mut found = (0, String::new());
+        for attribute in self.find(name).await?.attributes {
+            match attribute {
+                LinkAttribute::Mtu(mtu) => found.0 = mtu,
+                LinkAttribute::Address(bytes) => {
+                    let bytes: Vec<String> =
+                        bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                    found.1 = bytes.join(":");
+                }
+                _ => {}
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -131,7 +182,11 @@ fn words(error: &ErrorMessage) -> Option<String> {
         let length = usize::from(u16::from_ne_bytes([a, b]));
         let value = rest.get(4..length)?;
         if u16::from_ne_bytes([c, d]) == NLMSGERR_ATTR_MSG {
-            return Some(String::from_utf8_lossy(value).trim_end_matches('\0').to_owned());
+            return Some(
+                String::from_utf8_lossy(value)
+                    .trim_end_matches('\0')
+                    .to_owned(),
+            );
         }
         rest = rest.get(length.next_multiple_of(4)..)?;
     }
@@ -157,7 +212,13 @@ mod tests {
 
     #[test]
     fn attributes_cut_short_give_no_words() {
-        for tail in [&[][..], &[9, 0], &[9, 0, 1, 0, b'h'], &[0, 0, 1, 0], &[3, 0, 1, 0, 0, 0, 0, 0]] {
+        for tail in [
+            &[][..],
+            &[9, 0],
+            &[9, 0, 1, 0, b'h'],
+            &[0, 0, 1, 0],
+            &[3, 0, 1, 0, 0, 0, 0, 0],
+        ] {
             assert_eq!(words(&error(tail)), None, "{tail:?}");
         }
     }

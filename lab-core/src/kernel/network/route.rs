@@ -4,10 +4,10 @@ use std::io;
 use std::net::IpAddr;
 
 use nix::libc;
+use rtnetlink::RouteMessageBuilder;
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::route::RouteMessage;
-use rtnetlink::RouteMessageBuilder;
 
 use super::Network;
 use super::request::Request;
@@ -16,7 +16,10 @@ use crate::plan::RoutePlan;
 /// Adds a route, or gives the destination another next hop.
 pub(super) fn add(index: u32, route: &RoutePlan) -> io::Result<Request> {
     Ok(Request::new(
-        format!("the route to {} by {} on {}", route.to, route.via, route.interface),
+        format!(
+            "the route to {} by {} on {}",
+            route.to, route.via, route.interface
+        ),
         RouteNetlinkMessage::NewRoute(message(index, route)?),
         NLM_F_CREATE | NLM_F_REPLACE,
     ))
@@ -38,7 +41,10 @@ fn message(index: u32, route: &RoutePlan) -> io::Result<RouteMessage> {
     let message = builder.map_err(|error| {
         io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("there is no route to {} by {}: {error}", route.to, route.via),
+            format!(
+                "there is no route to {} by {}: {error}",
+                route.to, route.via
+            ),
         )
     })?;
     Ok(message.build())

@@ -51,7 +51,14 @@ pub(super) fn add(index: u32, link: &LinkPlan) -> io::Result<Vec<Request>> {
     if let Some(rate) = link.rate {
         let what = format!("the rate of {} (it needs tbf)", link.interface);
         let handle = TcHandle { major: 2, minor: 0 };
-        requests.push(discipline(what, index, "tbf", handle, parent, tbf(rate, link.mtu))?);
+        requests.push(discipline(
+            what,
+            index,
+            "tbf",
+            handle,
+            parent,
+            tbf(rate, link.mtu),
+        )?);
     }
     Ok(requests)
 }
@@ -78,7 +85,9 @@ fn discipline(
     message.header.handle = handle;
     message.header.parent = parent;
     message.attributes.push(TcAttribute::Kind(kind.to_owned()));
-    message.attributes.push(TcAttribute::Other(DefaultNla::new(TCA_OPTIONS, options)));
+    message
+        .attributes
+        .push(TcAttribute::Other(DefaultNla::new(TCA_OPTIONS, options)));
     let message = RouteNetlinkMessage::NewQueueDiscipline(message);
     Ok(Request::new(what, message, NLM_F_CREATE | NLM_F_EXCL))
 }
@@ -95,7 +104,9 @@ fn tbf(bits_per_second: u64, mtu: u32) -> Vec<u8> {
     // A bucket that holds less than a frame never lets one pass.
     let burst = ten_milliseconds.max(2 * (mtu + 14));
     let patience = u128::from(rate) * TBF_PATIENCE.as_millis() / 1000;
-    let limit = u32::try_from(patience).unwrap_or(u32::MAX).saturating_add(burst);
+    let limit = u32::try_from(patience)
+        .unwrap_or(u32::MAX)
+        .saturating_add(burst);
     let rate32 = u32::try_from(rate).unwrap_or(u32::MAX);
 
     let mut parameters = Vec::new();
@@ -116,7 +127,11 @@ fn tbf(bits_per_second: u64, mtu: u32) -> Vec<u8> {
 
 /// `struct tc_ratespec`.
 fn rate_specification(to: &mut Vec<u8>, bytes_per_second: u32) {
-    let layer = if bytes_per_second == 0 { 0 } else { TC_LINKLAYER_ETHERNET };
+    let layer = if bytes_per_second == 0 {
+        0
+    } else {
+        TC_LINKLAYER_ETHERNET
+    };
     to.extend([0, layer]);
     // Overhead, cell alignment and smallest packet, 16 bits each.
     to.extend([0; 6]);
@@ -134,7 +149,11 @@ fn netem(delay: Duration, loss_ppm: u32) -> Vec<u8> {
     for value in [0, NETEM_LIMIT, loss, 0, 0, 0] {
         options.extend(value.to_ne_bytes());
     }
-    attribute(&mut options, TCA_NETEM_LATENCY64, &nanoseconds.to_ne_bytes());
+    attribute(
+        &mut options,
+        TCA_NETEM_LATENCY64,
+        &nanoseconds.to_ne_bytes(),
+    );
     options
 }
 

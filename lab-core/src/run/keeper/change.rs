@@ -17,7 +17,10 @@ pub(super) fn with_faults(base: &Plan, faults: &BTreeSet<Fault>) -> Plan {
         match fault {
             Fault::Link { node, segment } => {
                 if let Some(node) = plan.nodes.get_mut(node) {
-                    node.links.iter_mut().filter(|link| link.segment == *segment).for_each(|link| link.up = false);
+                    node.links
+                        .iter_mut()
+                        .filter(|link| link.segment == *segment)
+                        .for_each(|link| link.up = false);
                 }
             }
             Fault::Kill { node } => {
@@ -41,7 +44,11 @@ pub(super) fn with_faults(base: &Plan, faults: &BTreeSet<Fault>) -> Plan {
 
 /// A service whose settings have a list `drained` is told there who gets no new work.
 fn drain(plan: &mut Plan, member: &str) {
-    for process in plan.nodes.values_mut().flat_map(|node| node.processes.iter_mut()) {
+    for process in plan
+        .nodes
+        .values_mut()
+        .flat_map(|node| node.processes.iter_mut())
+    {
         if let ProcessKind::Service { settings, .. } = &mut process.kind
             && let Some(serde_json::Value::Array(drained)) = settings.get_mut("drained")
         {
@@ -118,5 +125,8 @@ impl Keeper {
 
 fn stage(progress: &UnboundedSender<Progress>, name: &str, from: Instant, to: Instant) {
     let micros = u64::try_from((to - from).as_micros()).unwrap_or(u64::MAX);
-    let _ = progress.send(Progress::Stage { stage: name.into(), micros });
+    let _ = progress.send(Progress::Stage {
+        stage: name.into(),
+        micros,
+    });
 }

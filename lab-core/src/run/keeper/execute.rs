@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Keeper;
 use super::node::Node;
 use crate::kernel::{nft, sysctl};
-use crate::plan::{Action, NodePlan, Operation, ProcessKind, Ruleset};
+use crate::plan::{Action, NodePlan, Operation, Ruleset};
 use crate::run::control::{Progress, Refusal};
 use crate::run::messages::ToNode;
 
@@ -23,16 +23,28 @@ impl Keeper {
         let _ = progress.send(Progress::Total {
             nodes: count(|operation| usize::from(matches!(operation, Operation::StartNode { .. }))),
             processes: count(|operation| match operation {
-                Operation::StartNode { plan } => plan.processes.iter().filter(|process| process.running).count(),
+                Operation::StartNode { plan } => plan
+                    .processes
+                    .iter()
+                    .filter(|process| process.running)
+                    .count(),
                 Operation::StartProcess { .. } => 1,
                 _ => 0,
             }),
         });
         let together = |a: &Operation, b: &Operation| {
-            matches!((a, b), (Operation::StartNode { .. }, Operation::StartNode { .. }))
+            matches!(
+                (a, b),
+                (Operation::StartNode { .. }, Operation::StartNode { .. })
+            )
         };
         for group in operations.chunk_by(together) {
-            try_join_all(group.iter().map(|operation| self.carry_out(operation, progress))).await?;
+            try_join_all(
+                group
+                    .iter()
+                    .map(|operation| self.carry_out(operation, progress)),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -53,9 +65,17 @@ impl Keeper {
                 .delete_link(bridge)
                 .await
                 .map_err(|error| kernel(&format!("removing the segment {segment}"), &error)),
+            Operation::ChangeSegment { segment, from, to } if from.mtu != to.mtu => self
+                .fabric
+                .set_mtu(&to.bridge, to.mtu)
+                .await
+                .map_err(|error| kernel(&format!("changing the segment {segment}"), &error)),
+            Operation::ChangeSegment { .. } => Ok(()),
             Operation::StartNode { plan } => {
                 self.start_node(plan).await?;
-                let _ = progress.send(Progress::Node { node: plan.name.clone() });
+                let _ = progress.send(Progress::Node {
+                    node: plan.name.clone(),
+                });
                 Ok(())
             }
             Operation::StopNode { node } => {
@@ -68,7 +88,9 @@ impl Keeper {
                 self.fabric
                     .connect(&handle.network, &bridge, link)
                     .await
-                    .map_err(|error| kernel(&format!("connecting {node} to {}", link.segment), &error))
+                    .map_err(|error| {
+                        kernel(&format!("connecting {node} to {}", link.segment), &error)
+                    })
             }
             Operation::RemoveLink { node, link } => self
                 .fabric
@@ -88,14 +110,23 @@ impl Keeper {
                 .change_routes(remove, add)
                 .await
                 .map_err(|error| kernel(&format!("changing the routes of {node}"), &error)),
-            Operation::SetRules { node, rules } => self.set_rules(&*self.find_node(node)?, rules).await,
+            Operation::SetRules { node, rules } => {
+                self.set_rules(&*self.find_node(node)?, rules).await
+            }
             Operation::SetSysctls { node, sysctls } => {
                 let handle = self.find_node(node)?;
                 sysctl::write(handle.network.namespace(), sysctls)
                     .map_err(|error| kernel(&format!("setting up {node}"), &error))
             }
-            Operation::SetFiles { node, files, remove } => {
-                let message = ToNode::Files { files: files.clone(), remove: remove.clone() };
+            Operation::SetFiles {
+                node,
+                files,
+                remove,
+            } => {
+                let message = ToNode::Files {
+                    files: files.clone(),
+                    remove: remove.clone(),
+                };
                 self.find_node(node)?.send(&message, &[]).await
             }
             Operation::StartProcess { node, process } => {
@@ -108,8 +139,7 @@ impl Keeper {
                 Ok(())
             }
             Operation::Reconfigure { node, process } => {
-                let ProcessKind::Service { settings, .. } = &process.kind else { return Ok(()) };
-                self.find_node(node)?.reconfigure(process, settings);
+                self.find_node(node)?.reconfigure(process);
                 Ok(())
             }
         }
@@ -122,7 +152,10 @@ impl Keeper {
         }
         let node = Node::be_born(self, plan).await?;
         let wired = async {
-            let links = plan.links.iter().map(|link| (self.bridge(&link.segment), link));
+            let links = plan
+                .links
+                .iter()
+                .map(|link| (self.bridge(&link.segment), link));
             self.fabric
                 .connect_node(&node.network, &links.collect::<Vec<_>>(), &plan.routes)
                 .await
@@ -137,7 +170,9 @@ impl Keeper {
             self.disconnect(plan).await;
             return Err(refusal);
         }
-        self.nodes.borrow_mut().insert(plan.name.clone(), Rc::clone(&node));
+        self.nodes
+            .borrow_mut()
+            .insert(plan.name.clone(), Rc::clone(&node));
         node.watch(self);
         for process in plan.processes.iter().filter(|process| process.running) {
             self.start_process(&node, process);
@@ -153,7 +188,9 @@ impl Keeper {
             node.end();
             self.disconnect(&plan).await;
         }
-        self.members.borrow_mut().retain(|(node, _), _| node != name);
+        self.members
+            .borrow_mut()
+            .retain(|(node, _), _| node != name);
     }
 
     /// Removes what a dead node left in the fabric.
@@ -180,7 +217,10 @@ impl Keeper {
         node.has_rules.set(!rules.chains.is_empty());
         let mut rules = rules.clone();
         for chain in &mut rules.chains {
-            let key = (node.plan.name.clone(), chain.name.trim_start_matches("vip-").to_owned());
+            let key = (
+                node.plan.name.clone(),
+                chain.name.trim_start_matches("vip-").to_owned(),
+            );
             if let Some(members) = self.members.borrow().get(&key) {
                 spread(chain, members);
             }
@@ -205,5 +245,9 @@ pub(super) fn spread(chain: &mut crate::plan::Chain, members: &[std::net::IpAddr
 
 /// What the kernel refused.
 fn kernel(what: &str, error: &std::io::Error) -> Refusal {
-    Refusal { message: format!("{what}: {error}"), help: Some("`lab doctor` tries what a lab needs of this host".into()), code: 3 }
+    Refusal {
+        message: format!("{what}: {error}"),
+        help: Some("`lab doctor` tries what a lab needs of this host".into()),
+        code: 3,
+    }
 }

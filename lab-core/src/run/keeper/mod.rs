@@ -10,8 +10,8 @@ mod execute;
 mod health;
 mod logs;
 mod node;
-mod process;
 mod status;
+mod supervisor;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 
 use super::control::{Fault, Progress, Refusal};
@@ -44,8 +45,10 @@ pub(super) struct Keeper {
     catalogue: Catalogue,
     other_users: bool,
     authority: Authority,
+    /// Roots of the authority, for health checks.
+    trust: Vec<CertificateDer<'static>>,
     /// Held open: the state folder is reached through it.
-    state: OwnedFd,
+    _state: OwnedFd,
     fabric: Network,
     zygote: Mutex<AsyncChannel>,
     logs: Rc<Logs>,
@@ -74,17 +77,23 @@ pub(super) struct Keeper {
 pub(super) fn run(birth: Birth, zygote: Channel) -> ! {
     process::set_title("lab-keeper");
     let launcher = birth.launcher;
-    let result = tokio::runtime::Builder::new_current_thread().enable_all().build().map(|runtime| {
-        let _ = tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).try_init();
-        let parts = Parts {
-            plan: birth.plan,
-            catalogue: birth.catalogue,
-            other_users: birth.other_users,
-            listener: birth.listener,
-            state: birth.state,
-        };
-        tokio::task::LocalSet::new().block_on(&runtime, live(parts, launcher, zygote))
-    });
+    let result = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map(|runtime| {
+            let _ = tracing_subscriber::fmt()
+                .with_writer(io::stderr)
+                .with_ansi(false)
+                .try_init();
+            let parts = Parts {
+                plan: birth.plan,
+                catalogue: birth.catalogue,
+                other_users: birth.other_users,
+                listener: birth.listener,
+                state: birth.state,
+            };
+            tokio::task::LocalSet::new().block_on(&runtime, live(parts, launcher, zygote))
+        });
     if let Err(error) = result.and_then(|lived| lived) {
         tracing::error!("the keeper ends: {error}");
     }
@@ -102,10 +111,20 @@ struct Parts {
 async fn live(parts: Parts, launcher: Channel, zygote: Channel) -> io::Result<()> {
     let launcher = Rc::new(AsyncChannel::new(launcher)?);
     let wanted = parts.plan.clone();
-    let keeper = match Keeper::new(parts.catalogue, parts.other_users, parts.state, &wanted, zygote) {
+    let keeper = match Keeper::new(
+        parts.catalogue,
+        parts.other_users,
+        parts.state,
+        &wanted,
+        zygote,
+    ) {
         Ok(keeper) => Rc::new(keeper),
         Err(error) => {
-            let refusal = Refusal { message: format!("can't start the keeper: {error}"), help: None, code: 3 };
+            let refusal = Refusal {
+                message: format!("can't start the keeper: {error}"),
+                help: None,
+                code: 3,
+            };
             return launcher.send(&ToLauncher::Failed(refusal), &[]).await;
         }
     };
@@ -147,11 +166,12 @@ impl Keeper {
             lab: plan.lab.clone(),
             catalogue,
             other_users,
+            trust: authority.trust()?,
             authority,
             fabric,
             zygote: Mutex::new(AsyncChannel::new(zygote)?),
             logs: Rc::new(Logs::new(folder.join("logs"))),
-            state,
+            _state: state,
             since: now(),
             base: RefCell::default(),
             faults: RefCell::default(),
@@ -166,12 +186,20 @@ impl Keeper {
     }
 
     /// From nothing to everything healthy.
-    async fn come_up(self: &Rc<Self>, plan: Plan, launcher: &Rc<AsyncChannel>) -> Result<(), Refusal> {
+    async fn come_up(
+        self: &Rc<Self>,
+        plan: Plan,
+        launcher: &Rc<AsyncChannel>,
+    ) -> Result<(), Refusal> {
         let (sender, mut steps) = tokio::sync::mpsc::unbounded_channel::<Progress>();
         let outward = Rc::clone(launcher);
         let pump = tokio::task::spawn_local(async move {
             while let Some(step) = steps.recv().await {
-                if outward.send(&ToLauncher::Progress(step), &[]).await.is_err() {
+                if outward
+                    .send(&ToLauncher::Progress(step), &[])
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -187,16 +215,24 @@ impl Keeper {
         use std::os::fd::AsFd;
         let refuse = |error: &dyn std::fmt::Display| Refusal {
             message: format!("can't start the node {name}: {error}"),
-            help: Some("look at the host's limits: `ulimit -a`, user.max_net_namespaces, memory".into()),
+            help: Some(
+                "look at the host's limits: `ulimit -a`, user.max_net_namespaces, memory".into(),
+            ),
             code: 3,
         };
         let zygote = self.zygote.lock().await;
-        let request = ToZygote::Node { name: name.to_owned() };
-        zygote.send(&request, &[control.as_fd()]).await.map_err(|error| refuse(&error))?;
+        let request = ToZygote::Node {
+            name: name.to_owned(),
+        };
+        zygote
+            .send(&request, &[control.as_fd()])
+            .await
+            .map_err(|error| refuse(&error))?;
         match zygote.receive::<FromZygote>().await {
-            Ok(Some((FromZygote::Node, descriptors))) => {
-                descriptors.into_iter().next().ok_or_else(|| refuse(&"its network was lost"))
-            }
+            Ok(Some((FromZygote::Node, descriptors))) => descriptors
+                .into_iter()
+                .next()
+                .ok_or_else(|| refuse(&"its network was lost")),
             Ok(Some((FromZygote::Failed(error), _))) => Err(refuse(&error)),
             Ok(None) => Err(refuse(&"the lab's first process is gone")),
             Err(error) => Err(refuse(&error)),

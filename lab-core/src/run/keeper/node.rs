@@ -6,16 +6,15 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::Keeper;
-use super::process::{Command, Process};
+use super::supervisor::{Command, Process};
 use crate::check::Restart;
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::netns::NetNs;
 use crate::kernel::network::Network;
-use crate::plan::{NodePlan, ProcessPlan};
+use crate::plan::{NodePlan, ProcessKind, ProcessPlan};
 use crate::run::control::Refusal;
 use crate::run::messages::{FromNode, Slice, ToNode};
 
@@ -46,7 +45,9 @@ pub(super) struct Node {
     waiting: RefCell<HashMap<u64, mpsc::UnboundedSender<Event>>>,
     /// Its processes by name.
     pub processes: RefCell<BTreeMap<String, Rc<Process>>>,
-    tasks: RefCell<Vec<AbortHandle>>,
+    /// Becomes true when its first process is dead.
+    dead: watch::Sender<bool>,
+    /// It was told to end.
     ended: Cell<bool>,
 }
 
@@ -55,7 +56,9 @@ impl Node {
     pub async fn be_born(keeper: &Keeper, plan: &NodePlan) -> Result<Rc<Self>, Refusal> {
         let refuse = |error: std::io::Error| Refusal {
             message: format!("can't start the node {}: {error}", plan.name),
-            help: Some("look at the host's limits: `ulimit -n`, memory, space in the state folder".into()),
+            help: Some(
+                "look at the host's limits: `ulimit -n`, memory, space in the state folder".into(),
+            ),
             code: 3,
         };
         let mut credentials = BTreeMap::new();
@@ -75,7 +78,10 @@ impl Node {
             trust_hash: keeper.authority.root_hash.clone(),
             other_users: keeper.other_users,
         };
-        channel.send(&ToNode::Slice(Box::new(slice)), &[]).await.map_err(refuse)?;
+        channel
+            .send(&ToNode::Slice(Box::new(slice)), &[])
+            .await
+            .map_err(refuse)?;
         let network = Network::open(NetNs::from_fd(network)).map_err(refuse)?;
         let (sender, receiver) = oneshot::channel();
         let node = Rc::new(Self {
@@ -86,12 +92,14 @@ impl Node {
             prepared: RefCell::new(Some(receiver)),
             waiting: RefCell::default(),
             processes: RefCell::default(),
-            tasks: RefCell::default(),
+            dead: watch::Sender::new(false),
             ended: Cell::new(false),
         });
         let reader = Rc::clone(&node);
-        let task = tokio::task::spawn_local(async move { reader.read(sender).await });
-        node.tasks.borrow_mut().push(task.abort_handle());
+        tokio::task::spawn_local(async move {
+            reader.read(sender).await;
+            reader.dead.send_replace(true);
+        });
         Ok(node)
     }
 
@@ -146,7 +154,7 @@ impl Node {
                 }
             }
         }
-        // Whoever waits for something of it sees the channel end.
+        // Whoever waits for something of it sees the end of its events.
         self.waiting.borrow_mut().clear();
     }
 
@@ -158,18 +166,14 @@ impl Node {
 
     /// Starts it again, by its rule, when it dies by itself.
     pub fn watch(self: &Rc<Self>, keeper: &Rc<Keeper>) {
-        let reader = self.tasks.borrow_mut().pop();
         let (node, keeper) = (Rc::clone(self), Rc::clone(keeper));
-        let task = tokio::task::spawn_local(async move {
-            // The reader's end is the node's.
-            let mut alive = node.events_of(u64::MAX);
-            while alive.recv().await.is_some() {}
+        tokio::task::spawn_local(async move {
+            let mut dead = node.dead.subscribe();
+            let _ = dead.wait_for(|dead| *dead).await;
             if !node.ended.get() {
                 node.died(&keeper).await;
             }
         });
-        self.tasks.borrow_mut().extend(reader);
-        drop(task);
     }
 
     async fn died(self: &Rc<Self>, keeper: &Rc<Keeper>) {
@@ -179,7 +183,11 @@ impl Node {
             let _one_at_a_time = keeper.changing.lock().await;
             keeper.stop_node(&name).await;
         }
-        let never = self.plan.processes.iter().all(|process| process.restart == Restart::Never);
+        let never = self
+            .plan
+            .processes
+            .iter()
+            .all(|process| process.restart == Restart::Never);
         if never && !self.plan.processes.is_empty() {
             return;
         }
@@ -189,12 +197,17 @@ impl Node {
             let _one_at_a_time = keeper.changing.lock().await;
             let plan = keeper.current.borrow().nodes.get(&name).cloned();
             // Removed, switched off or started meanwhile.
-            let Some(plan) = plan.filter(|plan| plan.running && keeper.node(&name).is_none()) else {
+            let Some(plan) = plan.filter(|plan| plan.running && keeper.node(&name).is_none())
+            else {
                 return;
             };
             match keeper.start_node(&plan).await {
                 Ok(()) => {
-                    *keeper.restarts.borrow_mut().entry(name.clone()).or_default() += 1;
+                    *keeper
+                        .restarts
+                        .borrow_mut()
+                        .entry(name.clone())
+                        .or_default() += 1;
                     keeper.logs.note(&name, "started again");
                     return;
                 }
@@ -212,12 +225,19 @@ impl Node {
     }
 
     /// Sends a message to the node's first process.
-    pub async fn send(&self, message: &ToNode, descriptors: &[BorrowedFd<'_>]) -> Result<(), Refusal> {
-        self.channel.send(message, descriptors).await.map_err(|error| Refusal {
-            message: format!("the node {} is not reached: {error}", self.plan.name),
-            help: Some("it may have died just now; `lab status` tells".into()),
-            code: 1,
-        })
+    pub async fn send(
+        &self,
+        message: &ToNode,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), Refusal> {
+        self.channel
+            .send(message, descriptors)
+            .await
+            .map_err(|error| Refusal {
+                message: format!("the node {} is not reached: {error}", self.plan.name),
+                help: Some("it may have died just now; `lab status` tells".into()),
+                code: 1,
+            })
     }
 
     /// Ends the node: its first process reads end of file.
@@ -242,10 +262,12 @@ impl Node {
     }
 
     /// Tells a service its new settings.
-    pub fn reconfigure(&self, plan: &ProcessPlan, settings: &serde_json::Value) {
+    pub fn reconfigure(&self, plan: &ProcessPlan) {
         if let Some(process) = self.processes.borrow().get(&plan.name) {
             process.replan(plan.clone());
-            process.command(Command::Settings(settings.clone()));
+            if let ProcessKind::Service { settings, .. } = &plan.kind {
+                process.command(Command::Settings(settings.clone()));
+            }
         }
     }
 }

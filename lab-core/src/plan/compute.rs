@@ -1,0 +1,77 @@
+//! From a checked lab to its plan.
+
+use super::{
+    NodePlan, Plan, RoutePlan, SegmentPlan, certificates, files, links, processes, rules_of,
+    sysctls, vips,
+};
+use crate::check::{Lab, Node};
+use crate::service::{Catalogue, Setup, SetupRequest};
+
+/// Computes the plan of a lab. The same lab gives the same plan, byte for byte.
+///
+/// Services that refuse their options are left out: `check` has reported them.
+pub fn plan(lab: &Lab, catalogue: Catalogue) -> Plan {
+    let segments = lab.segments.values().map(|segment| {
+        let plan = SegmentPlan {
+            bridge: segment.name.clone(),
+            prefixes: segment.prefixes.clone(),
+            mtu: segment.mtu,
+            zone: segment.zone.clone(),
+            tier: segment.tier.clone(),
+        };
+        (segment.name.clone(), plan)
+    });
+    Plan {
+        lab: lab.name.clone(),
+        title: lab.title.clone(),
+        hints: lab.hints.clone(),
+        segments: segments.collect(),
+        nodes: lab
+            .nodes
+            .values()
+            .map(|node| (node.name.clone(), node_plan(lab, node, catalogue)))
+            .collect(),
+        vips: vips::of(lab),
+    }
+}
+
+fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {
+    let setups = node.services.iter().filter_map(|used| {
+        let request = SetupRequest {
+            options: &used.options,
+            node,
+            lab,
+        };
+        let setup = catalogue.get(&used.service)?.setup(&request).ok()?;
+        Some((used, setup))
+    });
+    let setups: Vec<_> = setups.collect();
+    let routes = node.routes.iter().map(|route| RoutePlan {
+        to: route.to,
+        via: route.via,
+        interface: route.segment.clone(),
+        place: route.place.clone(),
+    });
+    let rules = rules_of::node(lab, node);
+    NodePlan {
+        name: node.name.clone(),
+        group: node.group.clone(),
+        fqdn: node.fqdn.clone(),
+        router: node.router,
+        running: true,
+        links: links::of(lab, node),
+        routes: routes.collect(),
+        sysctls: sysctls::of(
+            node,
+            !rules.chains.is_empty(),
+            rules_of::balances(lab, node),
+        ),
+        rules,
+        files: files::of(lab, node),
+        certificates: certificates::of(node, setups.iter().map(|(_, setup): &(_, Setup)| setup)),
+        processes: processes::of(lab, node, setups),
+        env: node.env.clone(),
+        limits: node.limits.clone(),
+        place: node.place.clone(),
+    }
+}

@@ -1,0 +1,230 @@
+//! Health: a process is healthy when another node has seen its own protocol work.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
+
+use super::Keeper;
+use super::supervisor::Process;
+use crate::check::ProgramHealth;
+use crate::kernel::connect::NodeSockets;
+use crate::plan::{Operation, ProbePlan, ProcessKind};
+use crate::run::control::{ProcessState, Progress, Refusal};
+use crate::service::{Connect, Probe};
+
+/// How long one check may take.
+const ANSWER: Duration = Duration::from_secs(2);
+/// First and longest wait between the checks of a process that is starting.
+const EAGER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
+/// Between the checks of a process that is healthy.
+const STEADY: Duration = Duration::from_secs(5);
+/// How long a change waits for health.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Checks one process for as long as it runs.
+pub(super) async fn watch(keeper: Rc<Keeper>, process: Rc<Process>, ready: Rc<Notify>) {
+    if matches!(process.plan.borrow().kind, ProcessKind::Service { .. }) {
+        ready.notified().await;
+    }
+    let mut wait = EAGER.0;
+    loop {
+        let seen = match timeout(ANSWER, check(&keeper, &process)).await {
+            Ok(seen) => seen,
+            Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
+        };
+        match seen {
+            Ok(()) => {
+                process.turns(ProcessState::Healthy);
+                wait = STEADY;
+            }
+            Err(trouble) => {
+                process.has_trouble(&trouble);
+                if process.state() == ProcessState::Healthy {
+                    process.turns(ProcessState::Unhealthy);
+                    keeper.logs.note(
+                        &process.node,
+                        &format!("{} is unhealthy: {trouble}", process.name),
+                    );
+                    wait = EAGER.0;
+                }
+                wait = (wait * 2).min(EAGER.1);
+            }
+        }
+        // A service that says it is ready again, after a change, is asked at once.
+        let _ = timeout(wait, ready.notified()).await;
+    }
+}
+
+async fn check(keeper: &Keeper, process: &Process) -> Result<(), String> {
+    let plan = process.plan.borrow().clone();
+    let Some(ProbePlan { from, to }) = plan.probe else {
+        return Ok(());
+    };
+    let asking = keeper
+        .node(&from)
+        .ok_or_else(|| format!("{from}, which asks, is switched off"))?;
+    let namespace = asking
+        .network
+        .namespace()
+        .try_clone()
+        .map_err(|error| error.to_string())?;
+    let connect: Arc<dyn Connect> = Arc::new(NodeSockets::new(namespace));
+    match plan.kind {
+        ProcessKind::Service {
+            service, settings, ..
+        } => {
+            let service = keeper
+                .catalogue
+                .get(&service)
+                .ok_or("it is no service of this program")?;
+            let fqdn = keeper
+                .current
+                .borrow()
+                .nodes
+                .get(&process.node)
+                .map(|node| node.fqdn.clone())
+                .unwrap_or_default();
+            let probe = Probe {
+                address: to,
+                fqdn,
+                settings,
+                trust: keeper.trust.clone(),
+                connect,
+            };
+            service
+                .probe(probe)
+                .await
+                .map_err(|error| error.to_string())
+        }
+        ProcessKind::Program { health: None, .. } => Ok(()),
+        ProcessKind::Program {
+            health: Some(ProgramHealth::Tcp(port)),
+            ..
+        } => {
+            let to = SocketAddr::new(to, port);
+            connect
+                .tcp(to)
+                .await
+                .map(drop)
+                .map_err(|error| format!("TCP {to}: {error}"))
+        }
+        ProcessKind::Program {
+            health: Some(ProgramHealth::Http { port, path }),
+            ..
+        } => {
+            let to = SocketAddr::new(to, port);
+            let status = http_status(&*connect, to, &path)
+                .await
+                .map_err(|error| format!("http://{to}{path}: {error}"))?;
+            if status < 400 {
+                Ok(())
+            } else {
+                Err(format!("http://{to}{path} answers {status}"))
+            }
+        }
+    }
+}
+
+/// The status that a `GET` gets (RFC 9112 §4).
+async fn http_status(connect: &dyn Connect, to: SocketAddr, path: &str) -> std::io::Result<u16> {
+    let mut stream = connect.tcp(to).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(1024).read_to_end(&mut answer).await?;
+    std::str::from_utf8(answer.get(..12).unwrap_or_default())
+        .ok()
+        .and_then(|line| line.strip_prefix("HTTP/1."))
+        .and_then(|line| line.get(2..)?.parse().ok())
+        .ok_or_else(|| std::io::Error::other("the answer is not HTTP"))
+}
+
+impl Keeper {
+    /// Waits until all that the operations started is healthy.
+    pub(super) async fn until_healthy(
+        &self,
+        operations: &[Operation],
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<(), Refusal> {
+        let started = operations.iter().flat_map(|operation| match operation {
+            Operation::StartNode { plan } if plan.running => plan
+                .processes
+                .iter()
+                .filter(|process| process.running)
+                .map(|process| (plan.name.clone(), process.name.clone()))
+                .collect(),
+            Operation::StartProcess { node, process } => vec![(node.clone(), process.name.clone())],
+            _ => Vec::new(),
+        });
+        let waits = started.map(|(node, name)| async move {
+            let Some(process) = self
+                .node(&node)
+                .and_then(|known| known.processes.borrow().get(&name).cloned())
+            else {
+                return Err(Refusal {
+                    message: format!("{node} died while it was started"),
+                    help: Some(format!("`lab logs {node}` shows its last words")),
+                    code: 1,
+                });
+            };
+            process.until_healthy().await?;
+            let _ = progress.send(Progress::Healthy {
+                node,
+                process: name,
+            });
+            Ok(())
+        });
+        match timeout(PATIENCE, try_join_all(waits)).await {
+            Ok(result) => result.map(drop),
+            Err(_) => Err(self.still_unhealthy()),
+        }
+    }
+
+    fn still_unhealthy(&self) -> Refusal {
+        let nodes = self.nodes.borrow();
+        let mut sick: Vec<(String, String)> = Vec::new();
+        for node in nodes.values() {
+            for process in node.processes.borrow().values() {
+                if process.state() != ProcessState::Healthy {
+                    let trouble = process
+                        .trouble()
+                        .unwrap_or_else(|| "it did not say it is ready".into());
+                    sick.push((
+                        node.plan.name.clone(),
+                        format!("{} of {}: {trouble}", process.name, node.plan.name),
+                    ));
+                }
+            }
+        }
+        let first = sick
+            .first()
+            .map_or_else(String::new, |(node, _)| node.clone());
+        let list: Vec<String> = sick
+            .iter()
+            .take(8)
+            .map(|(_, text)| format!("\n  {text}"))
+            .collect();
+        let more = sick.len().saturating_sub(8);
+        let more = if more > 0 {
+            format!("\n  and {more} more")
+        } else {
+            String::new()
+        };
+        Refusal {
+            message: format!(
+                "not healthy after {} s:{}{more}",
+                PATIENCE.as_secs(),
+                list.concat()
+            ),
+            help: Some(format!("`lab logs {first}` shows what it said")),
+            code: 1,
+        }
+    }
+}
