@@ -198,32 +198,25 @@ pub(super) fn output_of(node: &Network, program: &str, arguments: &[&str]) -> io
     Ok(text)
 }
 
-/// Waits for a condition, for at most five seconds.
-pub(super) async fn until(what: &str, condition: impl Fn() -> bool) {
-    let waiting = async {
-        while !condition() {
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
-        }
-    };
-    let limit = std::time::Duration::from_secs(5);
-    tokio::time::timeout(limit, waiting)
-        .await
-        .unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 /// A connection that both ends hold open.
 pub(super) struct Conversation {
     pub client: tokio::net::TcpStream,
     pub server: tokio::net::TcpStream,
 }
 
-/// Opens a conversation from one node with another, at `to` as the first one sees it.
-pub(super) async fn converse(from: &Network, with: &Network, to: &str) -> io::Result<Conversation> {
+/// Opens a conversation from one node, to an address and port as it sees them, with another one
+/// that listens on a port.
+pub(super) async fn converse(
+    from: &Network,
+    to: &str,
+    with: &Network,
+    port: u16,
+) -> io::Result<Conversation> {
     let to: SocketAddr = to.parse().expect("address and port");
-    let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, to.port()));
+    let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, port));
     let listener = with.namespace().within(|| super::socket::listen_tcp(any))?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let sockets = Rc::new(NodeSockets::new(from.namespace().try_clone()?));
+    let sockets = NodeSockets::new(from.namespace().try_clone()?);
     let (client, server) = tokio::try_join!(sockets.tcp(to), listener.accept())?;
     Ok(Conversation {
         client,

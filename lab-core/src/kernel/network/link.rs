@@ -128,6 +128,16 @@ impl Network {
             indices.insert(link.interface.as_str(), index);
             pairs.push(pair(self.new_index(), bridge, node, index, link)?);
         }
+        if loopback {
+            // A router asks for its neighbours from its link-local address, which the kernel gives
+            // it when a link goes up. With duplicates looked for, it is of no use for two seconds.
+            let setting = |path: &str| (path.to_owned(), "0".to_owned());
+            let settings = [
+                "net/ipv6/conf/all/accept_dad",
+                "net/ipv6/conf/default/accept_dad",
+            ];
+            sysctl::write(node.namespace(), &settings.map(setting).into())?;
+        }
         self.ask(pairs).await?;
 
         let mut requests = Vec::new();

@@ -104,7 +104,7 @@ fn a_link_loses_its_carrier_and_gets_it_back_with_addresses_and_routes() {
             fabric.change_link(&client, &down, &up).await?;
             assert_eq!(ask(&client, "10.0.0.1:80").await?, "server 10.0.0.2");
 
-            let mut talk = converse(&client, &server, "10.0.0.1:81").await?;
+            let mut talk = converse(&client, "10.0.0.1:81", &server, 81).await?;
             fabric.change_link(&client, &up, &down).await?;
             assert!(is_stopped(&client, "10.0.0.1:80").await);
             assert!(is_stopped(&client, "[fd00::1]:80").await);
@@ -133,7 +133,7 @@ fn addresses_change_while_a_connection_goes_on() {
             let server = connected(&fabric, std::slice::from_ref(&before), &[]).await?;
             let client = connected(&fabric, &[link("lan", &["10.0.0.2/24"])], &[]).await?;
             answer(&client, 80, "client")?;
-            let mut talk = converse(&client, &server, "10.0.0.100:81").await?;
+            let mut talk = converse(&client, "10.0.0.100:81", &server, 81).await?;
             // The primary address goes, another one takes its place, a third stays.
             let mut after = before.clone();
             after.addresses = vec![
@@ -201,7 +201,7 @@ fn a_rate_limit_holds_and_is_lifted() {
             slow.rate = Some(8_000_000);
             let sender = connected(&fabric, std::slice::from_ref(&slow), &[]).await?;
             let receiver = connected(&fabric, &[link("lan", &["10.0.0.2/24"])], &[]).await?;
-            let mut talk = converse(&sender, &receiver, "10.0.0.2:80").await?;
+            let mut talk = converse(&sender, "10.0.0.2:80", &receiver, 80).await?;
             let mut buffer = vec![0; BYTES];
             let mut send = async || {
                 let start = std::time::Instant::now();
