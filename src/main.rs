@@ -1,4 +1,31 @@
-//! The `lab` command.
+//! The `lab` command: one file per verb in [`verb`], what they print in [`output`] and
+//! [`overview`], pictures in [`graph`].
+//!
+//! The process has one thread until a lab is up: the engine forks. Nothing here may start a
+//! thread or an async runtime before [`lab_core::run::launcher::up`] returns.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod changes;
+mod cli;
+mod embedded;
+mod graph;
+mod output;
+mod overview;
+mod running;
+mod source;
+mod terminal;
+mod verb;
+mod zones;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let screen = output::Screen::new(cli.color);
+    match cli.run(&screen) {
+        Ok(code) => code,
+        Err(failure) => failure.report(&screen),
+    }
+}

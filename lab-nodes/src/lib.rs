@@ -2,9 +2,15 @@
 //! namespace, a route or a rule: it asks the engine (see [`lab_core::service`]).
 #![forbid(unsafe_code)]
 
+pub mod balancer;
+pub mod dns;
+pub mod http;
+pub mod tier_web;
+pub mod tls;
+
 use lab_core::service::{Catalogue, Service};
 
 /// Every service of this project.
 pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
 
-static SERVICES: &[&dyn Service] = &[];
+static SERVICES: &[&dyn Service] = &[&dns::Dns, &tier_web::TierWeb, &balancer::LoadBalancer];

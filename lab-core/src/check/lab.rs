@@ -86,6 +86,8 @@ pub struct Node {
     pub fqdn: String,
     /// Further DNS names its own certificate covers.
     pub aliases: Vec<String>,
+    /// Labels of some of its addresses, used as `node.label`.
+    pub names: BTreeMap<String, IpAddr>,
     /// One per segment it stands on, in the order of the file.
     pub attachments: Vec<Attachment>,
     /// Static routes, the derived default route included.
@@ -438,8 +440,8 @@ pub struct Site {
     pub hosts: Vec<String>,
     /// Path prefixes published; empty is all.
     pub paths: Vec<String>,
-    /// Speaks plain HTTP on this port as well as, or instead of, TLS.
-    pub plain: bool,
+    /// Also published over plain HTTP on this port.
+    pub plain: Option<u16>,
     /// Members.
     pub pool: Pool,
     /// Persistence.

@@ -12,6 +12,7 @@ pub mod nft;
 pub mod process;
 pub mod socket;
 pub mod sysctl;
+pub mod tun;
 
 #[cfg(test)]
 mod testing;

@@ -4,7 +4,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::sched::{CloneFlags, setns};
+use nix::sched::{CloneFlags, setns, unshare};
 
 /// A network namespace, held open by a descriptor.
 #[derive(Debug)]
@@ -21,6 +21,17 @@ impl NetNs {
         // Not /proc/self: that is the main thread, which may stand elsewhere.
         let file = std::fs::File::open("/proc/thread-self/ns/net")?;
         Ok(Self { fd: file.into() })
+    }
+
+    /// A new, empty one. The calling thread stays where it is.
+    ///
+    /// # Errors
+    /// What unshare(2) says: the limit of namespaces, or namespaces are forbidden.
+    pub fn new() -> io::Result<Self> {
+        // The guard brings the thread back from wherever it is by then.
+        let _back = Self::current()?.enter()?;
+        unshare(CloneFlags::CLONE_NEWNET)?;
+        Self::current()
     }
 
     /// From a descriptor of one.

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 use nix::sched::CloneFlags;
@@ -287,6 +287,24 @@ pub fn set_terminal_size(fd: &OwnedFd, rows: u16, columns: u16) -> io::Result<()
     }
 }
 
+/// A terminal's size: rows and columns.
+///
+/// # Errors
+/// What ioctl(2) says: the descriptor is no terminal.
+pub fn terminal_size(fd: BorrowedFd<'_>) -> io::Result<(u16, u16)> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: TIOCGWINSZ writes one winsize.
+    match unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGWINSZ, &mut size) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok((size.ws_row, size.ws_col)),
+    }
+}
+
 /// A descriptor of the process, readable once it is dead and, for a namespace's first process,
 /// once all of its namespace are.
 ///
@@ -372,4 +390,16 @@ pub fn wait_signal_for(
     // SAFETY: a null siginfo is allowed; the set and the limit outlive the call.
     let signal = unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), &limit) };
     (signal > 0).then_some(signal)
+}
+
+/// Brings back the default of a broken pipe, which Rust's runtime ignores: programs that are
+/// started inherit what is ignored.
+///
+/// # Errors
+/// What sigaction(2) says.
+pub fn restore_broken_pipe() -> io::Result<()> {
+    use nix::sys::signal::{SigHandler, Signal, signal};
+    // SAFETY: the default action runs no code of ours.
+    unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) }?;
+    Ok(())
 }

@@ -2,11 +2,10 @@
 //! namespaces. So it needs no root, touches nothing of the host and leaves nothing behind.
 #![allow(unsafe_code)]
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
-use std::rc::Rc;
 
 use nix::sched::{CloneFlags, unshare};
 use tokio::io::AsyncReadExt;
@@ -43,7 +42,12 @@ pub(super) fn in_own_network<T: Future<Output = io::Result<()>>>(
     let (_, path) = module.split_once("::").expect("a module of this crate");
     let mut command = Command::new(std::env::current_exe().expect("this program"));
     command
-        .args(["--exact", "--nocapture", &format!("{path}::{test}")])
+        .args([
+            "--test-threads=1",
+            "--exact",
+            "--nocapture",
+            &format!("{path}::{test}"),
+        ])
         .env(INSIDE, "1");
     let (user, group) = (nix::unistd::geteuid(), nix::unistd::getegid());
     let maps = [
@@ -73,18 +77,9 @@ pub(super) fn in_own_network<T: Future<Output = io::Result<()>>>(
     );
 }
 
-/// A new, empty network namespace.
-pub(super) fn new_namespace() -> io::Result<NetNs> {
-    let here = NetNs::current()?;
-    // The guard brings the thread back from wherever it is then.
-    let _back = here.enter()?;
-    unshare(CloneFlags::CLONE_NEWNET)?;
-    NetNs::current()
-}
-
 /// A new node, not connected.
 pub(super) fn new_node() -> io::Result<Network> {
-    Network::open(new_namespace()?)
+    Network::open(NetNs::new()?)
 }
 
 /// A fabric with these bridges.
@@ -180,22 +175,6 @@ pub(super) async fn ask(node: &Network, to: &str) -> io::Result<String> {
 pub(super) async fn is_stopped(node: &Network, to: &str) -> bool {
     let limit = std::time::Duration::from_millis(250);
     tokio::time::timeout(limit, ask(node, to)).await.is_err()
-}
-
-/// What a program says that is started in the node's network namespace.
-pub(super) fn output_of(node: &Network, program: &str, arguments: &[&str]) -> io::Result<String> {
-    let mut child = node.namespace().within(|| {
-        Command::new(program)
-            .args(arguments)
-            .stdout(std::process::Stdio::piped())
-            .spawn()
-    })?;
-    let mut text = String::new();
-    if let Some(mut out) = child.stdout.take() {
-        out.read_to_string(&mut text)?;
-    }
-    child.wait()?;
-    Ok(text)
 }
 
 /// A connection that both ends hold open.

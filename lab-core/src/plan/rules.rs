@@ -94,12 +94,20 @@ pub enum Match {
     Source(IpNet),
     /// Destination address.
     Destination(IpNet),
+    /// Source address in one of these: two or more, of one family, that do not overlap.
+    Sources(Vec<IpNet>),
+    /// Destination address in one of these: two or more, of one family, that do not overlap.
+    Destinations(Vec<IpNet>),
     /// IP protocol by number.
     Protocol(u8),
     /// TCP destination port.
     Tcp(PortRange),
     /// UDP destination port.
     Udp(PortRange),
+    /// TCP destination port in one of these: two or more that do not overlap.
+    TcpPorts(Vec<PortRange>),
+    /// UDP destination port in one of these: two or more that do not overlap.
+    UdpPorts(Vec<PortRange>),
     /// ICMP (IPv4) or ICMPv6.
     Icmp,
     /// ICMP errors: unreachable, fragmentation needed, time exceeded, parameter problem.
@@ -109,7 +117,7 @@ pub enum Match {
 }
 
 /// Ports, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PortRange {
     /// First.
     pub first: u16,

@@ -327,6 +327,7 @@ fn prepare(command: &Command, user: Option<&User>, stdio: &Stdio) -> io::Result<
     }
     set_limits(&command.limits)?;
     process::set_no_new_privileges()?;
+    process::restore_broken_pipe()?;
     match user {
         Some(user) if user.uid.is_root() => process::keep_capabilities(CAPABILITIES)?,
         Some(user) => become_user(user, command.other_users)?,

@@ -13,6 +13,9 @@ use crate::plan::{FileContent, FilePlan};
 const TEMPLATE: &str = "/tmp/root";
 /// Where a node's overlay keeps what changed below /etc.
 const SCRATCH: &str = "/tmp/scratch";
+/// The folders of /etc once more, owned by the lab's root: on top of the host's, whose owner is
+/// nobody in here, they let a node put files into them.
+const FOLDERS: &str = "/tmp/folders";
 /// The folder a node's programs call home.
 pub(super) const HOME: &str = "/run/home";
 
@@ -29,6 +32,8 @@ pub(super) fn prepare_template() -> io::Result<()> {
     )?;
     std::fs::create_dir(TEMPLATE)?;
     std::fs::create_dir(SCRATCH)?;
+    std::fs::create_dir(FOLDERS)?;
+    copy_folders(Path::new("/etc"), Path::new(FOLDERS));
     step(
         "placing the copy",
         mount::attach(&tree, Path::new(TEMPLATE)),
@@ -37,6 +42,22 @@ pub(super) fn prepare_template() -> io::Result<()> {
         "making it read-only",
         mount::make_read_only(Path::new(TEMPLATE)),
     )
+}
+
+/// Copies the folders below a folder, those that everybody may enter, without what is in them.
+fn copy_folders(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
+        let Ok(metadata) = entry.metadata() else {
+            continue;
+        };
+        let copy = to.join(entry.file_name());
+        if metadata.is_dir()
+            && metadata.permissions().mode() & 0o005 == 0o005
+            && std::fs::create_dir(&copy).is_ok()
+        {
+            copy_folders(&entry.path(), &copy);
+        }
+    }
 }
 
 /// In a node's first process: its own places, then the change of root.
@@ -70,6 +91,9 @@ pub(super) fn enter(other_users: bool) -> io::Result<()> {
         tmpfs("/var/tmp", "mode=1777")?;
     }
     tmpfs("/run", "mode=0755")?;
+    if at("/srv").is_dir() {
+        tmpfs("/srv", "mode=0755")?;
+    }
     for (folder, mode) in [("run/lock", 0o1777), ("run/home", 0o700)] {
         let folder = at(folder);
         std::fs::create_dir(&folder)?;
@@ -144,7 +168,7 @@ fn overlay_etc(etc: &Path) -> io::Result<()> {
     std::fs::create_dir(&work)?;
     // userxattr: what an unprivileged user namespace may use (Linux 5.11).
     let options = format!(
-        "lowerdir={},upperdir={},workdir={},userxattr",
+        "lowerdir={FOLDERS}:{},upperdir={},workdir={},userxattr",
         etc.display(),
         upper.display(),
         work.display()
@@ -202,12 +226,13 @@ pub(super) fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
         }
-        // A link of the host (resolv.conf often is one) would lead out of /etc.
-        if path.is_symlink() {
-            std::fs::remove_file(path)?;
-        }
-        std::fs::write(path, bytes)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        // Beside it, then over it: what is there may be the host's, which nobody may write, or a
+        // link of the host (resolv.conf often is one) that leads elsewhere.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let beside = path.with_file_name(format!(".{name}.new"));
+        std::fs::write(&beside, bytes)?;
+        std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(mode))?;
+        std::fs::rename(&beside, path)
     };
     put().map_err(|error| {
         io::Error::new(error.kind(), format!("writing {}: {error}", path.display()))

@@ -46,6 +46,29 @@ impl Network {
         Ok(())
     }
 
+    /// Makes an interface of some kind, over another one where the kind wants that.
+    ///
+    /// # Errors
+    /// The kernel refuses: it does not know the kind.
+    pub(in crate::kernel) async fn add_virtual(
+        &self,
+        name: &str,
+        kind: InfoKind,
+        data: Option<InfoData>,
+        over: Option<&str>,
+    ) -> io::Result<()> {
+        let mut message =
+            LinkMessageBuilder::<LinkUnspec>::new_with_info_kind(kind).name(name.to_owned());
+        if let Some(data) = data {
+            message = message.set_info_data(data);
+        }
+        if let Some(over) = over {
+            message = message.link(self.index_of(over).await?);
+        }
+        let what = format!("the interface {name}");
+        self.ask(vec![new_link(what, message.build())]).await
+    }
+
     /// Changes a bridge's largest packet, in bytes.
     ///
     /// # Errors

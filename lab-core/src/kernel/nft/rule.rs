@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use nlink::netlink::nftables::{
     CmpOp, CtState, CtStatus, Expr, Family, IcmpxCode, LookupExpr, MetaKey, NatAddr, NatExpr,
     NatStatement, NumgenKind, PacketField, PayloadBase, Register, Rule as NftRule, SetKeyType,
@@ -29,8 +30,12 @@ pub(super) fn add(
     let mut start = NftRule::new(TABLE, chain)
         .family(FAMILY)
         .comment(&comment::of(rule));
-    for condition in &rule.matches {
-        start = restrict(start, condition);
+    for (number, condition) in rule.matches.iter().enumerate() {
+        let name = sets::name(chain, position, &format!("match{number}-"));
+        if let Some((set, elements)) = sets::of(condition, &name)? {
+            batch = batch.add_set(set.clone()).add_set_elements(&set, &elements);
+        }
+        start = restrict(start, condition, &name);
     }
     let decided = |form: NftRule| match rule.mark {
         Some(mark) => form.counter().set_ct_mark(mark),
@@ -54,7 +59,8 @@ pub(super) fn add(
     Ok(batch.add_rule(form))
 }
 
-fn restrict(form: NftRule, condition: &Match) -> NftRule {
+/// Adds a condition; `set` is the name of the set with its values, if it has several.
+fn restrict(form: NftRule, condition: &Match, set: &str) -> NftRule {
     match condition {
         Match::Established => form.match_ct_state(CtState::ESTABLISHED | CtState::RELATED),
         Match::Invalid => form.match_ct_state(CtState::INVALID),
@@ -63,6 +69,16 @@ fn restrict(form: NftRule, condition: &Match) -> NftRule {
         Match::Outbound(name) => form.match_oif(name),
         Match::Source(net) => form.match_saddr(net.network(), net.prefix_len()),
         Match::Destination(net) => form.match_daddr(net.network(), net.prefix_len()),
+        Match::Sources(nets) => match nets.first() {
+            Some(IpNet::V6(_)) => form.match_in_interval_set(PacketField::Ip6Saddr, set),
+            _ => form.match_in_interval_set(PacketField::Ip4Saddr, set),
+        },
+        Match::Destinations(nets) => match nets.first() {
+            Some(IpNet::V6(_)) => form.match_in_interval_set(PacketField::Ip6Daddr, set),
+            _ => form.match_in_interval_set(PacketField::Ip4Daddr, set),
+        },
+        Match::TcpPorts(_) => form.match_in_interval_set(PacketField::TcpDport, set),
+        Match::UdpPorts(_) => form.match_in_interval_set(PacketField::UdpDport, set),
         Match::Protocol(number) => form.match_l4proto(*number),
         Match::Tcp(ports) => restrict_port(form, TCP, PacketField::TcpDport, *ports),
         Match::Udp(ports) => restrict_port(form, UDP, PacketField::UdpDport, *ports),
@@ -150,7 +166,7 @@ fn spread(
         IpAddr::V4(_) => (Family::Ip, SetKeyType::Ipv4Addr),
         IpAddr::V6(_) => (Family::Ip6, SetKeyType::Ipv6Addr),
     };
-    let addresses = sets::map_name(chain, position, "to");
+    let addresses = sets::name(chain, position, "to");
     let values = targets.iter().map(|target| match target.address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),
@@ -170,7 +186,7 @@ fn spread(
         .expr(LookupExpr::new(addresses, number).dreg(Register::R0));
     let ports: Option<Vec<u16>> = targets.iter().map(|target| target.port).collect();
     if let Some(ports) = &ports {
-        let name = sets::map_name(chain, position, "port");
+        let name = sets::name(chain, position, "port");
         let values = ports.iter().map(|port| port.to_be_bytes().to_vec());
         batch = sets::numbered(batch, &name, SetKeyType::InetService, values);
         form = form.expr(LookupExpr::new(name, number).dreg(Register::R1));

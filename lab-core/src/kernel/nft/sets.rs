@@ -1,5 +1,8 @@
 //! Sets and maps that rules look up.
 
+use std::io;
+
+use ipnet::IpNet;
 use nlink::netlink::nftables::{Set, SetDataType, SetElement, SetKeyType, Transaction};
 
 use super::{FAMILY, TABLE};
@@ -94,12 +97,47 @@ pub(super) fn numbered(
     batch.add_set(map.clone()).add_set_elements(&map, &elements)
 }
 
-/// Name of a chain's map; no chain's name holds a slash.
-pub(super) fn map_name(chain: &str, position: usize, what: &str) -> String {
+/// A set of prefixes of one family, or of port ranges, for a condition with several values; `None`
+/// for one with a single value.
+pub(super) fn of(condition: &Match, name: &str) -> io::Result<Option<(Set, Vec<SetElement>)>> {
+    let set = |kind| {
+        Set::new(TABLE, name)
+            .family(FAMILY)
+            .key_type(kind)
+            .interval()
+            .constant()
+    };
+    match condition {
+        Match::Sources(nets) | Match::Destinations(nets) => {
+            let kind = match nets.first() {
+                Some(IpNet::V6(_)) => SetKeyType::Ipv6Addr,
+                _ => SetKeyType::Ipv4Addr,
+            };
+            let elements = nets.iter().map(|net| {
+                match net {
+                    IpNet::V4(net) => SetElement::ipv4_prefix(net.network(), net.prefix_len()),
+                    IpNet::V6(net) => SetElement::ipv6_prefix(net.network(), net.prefix_len()),
+                }
+                .map_err(|error| super::said(&error))
+            });
+            Ok(Some((set(kind), elements.collect::<io::Result<_>>()?)))
+        }
+        Match::TcpPorts(list) | Match::UdpPorts(list) => {
+            let elements = list
+                .iter()
+                .map(|ports| SetElement::port_range(ports.first, ports.last));
+            Ok(Some((set(SetKeyType::InetService), elements.collect())))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Name of a chain's set or map; no chain's name holds a slash.
+pub(super) fn name(chain: &str, position: usize, what: &str) -> String {
     format!("{chain}/{what}{position}")
 }
 
-/// Whether a set is a map of this chain.
+/// Whether a set or map is of this chain alone.
 pub(super) fn belongs_to(set: &str, chain: &str) -> bool {
     set.rsplit_once('/')
         .is_some_and(|(owner, _)| owner == chain)

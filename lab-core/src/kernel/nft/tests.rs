@@ -37,6 +37,14 @@ fn port(number: u16) -> PortRange {
     }
 }
 
+fn some_ports() -> Vec<PortRange> {
+    let low = PortRange {
+        first: 50,
+        last: 53,
+    };
+    vec![low, port(67)]
+}
+
 fn to(address: &str) -> Match {
     Match::Destination(net(address))
 }
@@ -118,7 +126,7 @@ fn an_acl_lets_pass_what_it_permits_and_counts_what_it_drops() {
         "an_acl_lets_pass_what_it_permits_and_counts_what_it_drops",
         || async {
             let net = routed().await?;
-            let web = vec![Match::Inbound("a".into()), Match::Outbound("b".into())];
+            let web = [Match::Inbound("a".into()), Match::Outbound("b".into())];
             let web = |ports| web.iter().cloned().chain([Match::Tcp(ports)]).collect();
             let rules = acl(vec![
                 rule("invalid", vec![Match::Invalid], Action::Drop),
@@ -184,6 +192,16 @@ fn each_condition_matches_what_it_names() {
                             count("from its half", Match::Source(net("10.0.0.0/23"))),
                             count("from anywhere", Match::Source(net("0.0.0.0/0"))),
                             count("from six", Match::Source(net("::/0"))),
+                            count(
+                                "from some",
+                                Match::Sources(vec![net("10.0.1.0/24"), net("10.0.3.0/24")]),
+                            ),
+                            count(
+                                "to some",
+                                Match::Destinations(vec![net("fd02::/64"), net("fd03::7/128")]),
+                            ),
+                            count("udp some", Match::UdpPorts(some_ports())),
+                            count("tcp some", Match::TcpPorts(some_ports())),
                             count("udp", Match::Udp(port(53))),
                             count(
                                 "udp all",
@@ -227,6 +245,10 @@ fn each_condition_matches_what_it_names() {
                 ("from its half", 1),
                 ("from anywhere", 2),
                 ("from six", 2),
+                ("from some", 1),
+                ("to some", 1),
+                ("udp some", 2),
+                ("tcp some", 0),
                 ("udp", 2),
                 ("udp all", 2),
                 ("tcp all", 0),

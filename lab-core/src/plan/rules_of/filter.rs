@@ -1,10 +1,12 @@
 //! ACLs: what a router forwards, and what is sent to itself.
 
+use std::ops::RangeInclusive;
+
 use ipnet::IpNet;
 
-use super::{balances, traffic};
-use crate::check::{Acl, AclRule, Lab, Nat, Node};
-use crate::plan::{Action, Chain, Hook, Match, Rule};
+use super::{balances, ports_of, traffic};
+use crate::check::{Acl, AclRule, Lab, Nat, Node, Traffic};
+use crate::plan::{Action, Chain, Hook, Match, PortRange, Rule};
 
 pub(super) fn chains(lab: &Lab, node: &Node) -> Vec<Chain> {
     match &node.acl {
@@ -103,52 +105,125 @@ fn numbered(acl: &Acl) -> impl Iterator<Item = (u32, &AclRule)> {
     (1..).zip(acl.rules.iter().chain([&acl.default]))
 }
 
-/// One rule for each way of meeting the conditions.
+/// One rule for each family and each kind of traffic; addresses and ports are sets.
 fn expand(mark: u32, rule: &AclRule) -> Vec<Rule> {
-    let or_any = |nets: &[IpNet]| -> Vec<Option<IpNet>> {
-        if nets.is_empty() {
-            vec![None]
-        } else {
-            nets.iter().copied().map(Some).collect()
-        }
-    };
-    let traffics: Vec<Option<Match>> = if rule.traffic.is_empty() {
-        vec![None]
-    } else {
-        rule.traffic
-            .iter()
-            .map(|kind| Some(traffic(kind)))
-            .collect()
-    };
     let mut rules = Vec::new();
-    for from in or_any(&rule.from) {
-        for to in or_any(&rule.to) {
-            if let (Some(from), Some(to)) = (from, to)
-                && from.addr().is_ipv4() != to.addr().is_ipv4()
-            {
-                continue;
-            }
-            for kind in &traffics {
-                let matches = [
-                    rule.inbound.clone().map(Match::Inbound),
-                    rule.outbound.clone().map(Match::Outbound),
-                    from.map(Match::Source),
-                    to.map(Match::Destination),
-                    kind.clone(),
-                ];
-                rules.push(Rule {
-                    id: rule.id.clone(),
-                    place: (rule.place.line > 0).then(|| rule.place.to_string()),
-                    matches: matches.into_iter().flatten().collect(),
-                    mark: Some(mark),
-                    action: if rule.permit {
-                        Action::Accept
-                    } else {
-                        Action::Drop
-                    },
-                });
-            }
+    for v4 in [true, false] {
+        let any_family = rule.from.is_empty() && rule.to.is_empty();
+        if any_family && !v4 {
+            break;
+        }
+        let (Some(from), Some(to)) = (
+            addresses(&rule.from, v4, Match::Source, Match::Sources),
+            addresses(&rule.to, v4, Match::Destination, Match::Destinations),
+        ) else {
+            continue;
+        };
+        for kind in kinds(&rule.traffic) {
+            let matches = [
+                rule.inbound.clone().map(Match::Inbound),
+                rule.outbound.clone().map(Match::Outbound),
+                from.clone(),
+                to.clone(),
+                kind,
+            ];
+            rules.push(Rule {
+                id: rule.id.clone(),
+                place: (rule.place.line > 0).then(|| rule.place.to_string()),
+                matches: matches.into_iter().flatten().collect(),
+                mark: Some(mark),
+                action: if rule.permit {
+                    Action::Accept
+                } else {
+                    Action::Drop
+                },
+            });
         }
     }
     rules
+}
+
+/// The condition on addresses of one family. Outside: there are addresses, but none of this family.
+/// Inside: any address will do.
+#[allow(clippy::option_option)]
+fn addresses(
+    nets: &[IpNet],
+    v4: bool,
+    one: fn(IpNet) -> Match,
+    several: fn(Vec<IpNet>) -> Match,
+) -> Option<Option<Match>> {
+    if nets.is_empty() {
+        return Some(None);
+    }
+    let family: Vec<IpNet> = nets
+        .iter()
+        .filter(|net| net.addr().is_ipv4() == v4)
+        .map(IpNet::trunc)
+        .collect();
+    match IpNet::aggregate(&family)[..] {
+        [] => None,
+        [net] => Some(Some(one(net))),
+        ref nets => Some(Some(several(nets.to_vec()))),
+    }
+}
+
+/// The conditions on traffic: ports of a protocol together; a single `None` for any traffic.
+fn kinds(traffics: &[Traffic]) -> Vec<Option<Match>> {
+    if traffics.is_empty() {
+        return vec![None];
+    }
+    let ports = |of: fn(&Traffic) -> Option<&RangeInclusive<u16>>| -> Vec<PortRange> {
+        joined(traffics.iter().filter_map(of).map(ports_of).collect())
+    };
+    let tcp = ports(|kind| {
+        if let Traffic::Tcp(ports) = kind {
+            Some(ports)
+        } else {
+            None
+        }
+    });
+    let udp = ports(|kind| {
+        if let Traffic::Udp(ports) = kind {
+            Some(ports)
+        } else {
+            None
+        }
+    });
+    let one_or_several = |ports: Vec<PortRange>,
+                          one: fn(PortRange) -> Match,
+                          several: fn(Vec<PortRange>) -> Match| {
+        match ports[..] {
+            [] => None,
+            [ports] => Some(one(ports)),
+            _ => Some(several(ports)),
+        }
+    };
+    let others = traffics
+        .iter()
+        .filter(|kind| !matches!(kind, Traffic::Tcp(_) | Traffic::Udp(_)))
+        .map(traffic);
+    [
+        one_or_several(tcp, Match::Tcp, Match::TcpPorts),
+        one_or_several(udp, Match::Udp, Match::UdpPorts),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(others)
+    .map(Some)
+    .collect()
+}
+
+/// Ranges in order, those that touch made one.
+fn joined(mut ranges: Vec<PortRange>) -> Vec<PortRange> {
+    ranges.sort();
+    let mut joined: Vec<PortRange> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if u32::from(range.first) <= u32::from(last.last) + 1 => {
+                last.last = last.last.max(range.last)
+            }
+            _ => joined.push(range),
+        }
+    }
+    joined
 }

@@ -1,0 +1,128 @@
+//! Services: known to the catalogue, content with their options, out of each other's way.
+
+use super::lab::{Lab, Node, ServiceUse};
+use crate::model::{Diagnostic, nearest};
+use crate::plan::{Listen, Transport};
+use crate::service::{Catalogue, OptionError, SetupRequest};
+
+/// Reports services that the catalogue does not have.
+pub(super) fn known(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagnostic>) {
+    for used in lab.nodes.values().flat_map(|node| &node.services) {
+        if catalogue.get(&used.service).is_some() {
+            continue;
+        }
+        let names: Vec<&str> = catalogue
+            .iter()
+            .map(crate::service::Service::name)
+            .collect();
+        diagnostics.push(
+            Diagnostic::error(
+                "lab::unknown-service",
+                format!("No service is called `{}`.", used.service.escape_debug()),
+                &used.place,
+                "unknown service",
+            )
+            .help(match nearest(&used.service, names.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!(
+                    "the services are {}; a program of the host is started with `run:`",
+                    names.join(", ")
+                ),
+            }),
+        );
+    }
+}
+
+/// Sets up every service of a lab that is otherwise in order.
+pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagnostic>) {
+    for node in lab.nodes.values() {
+        let mut listens: Vec<(&ServiceUse, Listen)> = Vec::new();
+        for used in &node.services {
+            let Some(service) = catalogue.get(&used.service) else {
+                continue;
+            };
+            let request = SetupRequest {
+                options: &used.options,
+                node,
+                lab,
+            };
+            match service.setup(&request) {
+                Ok(setup) => {
+                    for listen in setup.listens {
+                        clash(node, used, &listen, &listens, diagnostics);
+                        listens.push((used, listen));
+                    }
+                }
+                Err(errors) => {
+                    for error in errors {
+                        diagnostics.push(wrong_option(used, error));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn wrong_option(used: &ServiceUse, error: OptionError) -> Diagnostic {
+    // An option that is missing has no place; what should hold it has.
+    let mut pointer = error.pointer.as_str();
+    let place = loop {
+        if let Some(place) = used.option_places.get(pointer)
+            && !pointer.is_empty()
+        {
+            break place;
+        }
+        match pointer.rfind('/') {
+            Some(at) => pointer = pointer.get(..at).unwrap_or(""),
+            None => break &used.place,
+        }
+    };
+    let option = error.pointer.trim_start_matches('/');
+    let label = match option.is_empty() {
+        true => format!("option of `{}`", used.service),
+        false => format!("option `{option}` of `{}`", used.service),
+    };
+    Diagnostic::error("lab::service-option", error.message, place, label).help_if(error.help)
+}
+
+fn clash(
+    node: &Node,
+    used: &ServiceUse,
+    listen: &Listen,
+    earlier: &[(&ServiceUse, Listen)],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let other = earlier.iter().find(|(_, other)| {
+        let overlap = match (other.address, listen.address) {
+            (Some(one), Some(two)) => one == two,
+            _ => true,
+        };
+        overlap && other.protocol == listen.protocol && other.port == listen.port
+    });
+    let Some((first, _)) = other else { return };
+    let protocol = match listen.protocol {
+        Transport::Tcp => "TCP",
+        Transport::Udp => "UDP",
+    };
+    let message = match first.name == used.name {
+        true => format!(
+            "`{}` on `{}` wants to listen on {protocol} port {} twice.",
+            used.name, node.name, listen.port
+        ),
+        false => format!(
+            "`{}` and `{}` on `{}` both want to listen on {protocol} port {}.",
+            first.name, used.name, node.name, listen.port
+        ),
+    };
+    let mut diagnostic = Diagnostic::error(
+        "lab::port-clash",
+        message,
+        &used.place,
+        format!("listens on {protocol} {}", listen.port),
+    )
+    .help("give one of them another port or address, or a node of its own");
+    if first.place != used.place {
+        diagnostic = diagnostic.also(&first.place, "and so does this");
+    }
+    diagnostics.push(diagnostic);
+}

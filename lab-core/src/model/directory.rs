@@ -1,0 +1,34 @@
+//! Accounts of the lab.
+
+use super::record::record;
+use super::{Many, Map, Spanned};
+
+record! {
+    /// Accounts of the lab.
+    Directory, "the directory" {
+        /// NetBIOS name (`CONTOSO`).
+        domain: Spanned<String>,
+        /// Kerberos realm (`CORP.CONTOSO.COM`).
+        realm: Spanned<String>,
+        /// Accounts, by name.
+        users: Map<User>,
+    }
+}
+
+record! {
+    /// An account.
+    User, "a user" {
+        /// Display name; the account's unless given.
+        name: Option<String>,
+        /// Password.
+        password: Spanned<String>,
+        /// Mail address.
+        mail: Option<Spanned<String>>,
+        /// SIP address, without `sip:`.
+        sip: Option<Spanned<String>>,
+        /// The node that holds the mailbox.
+        mailbox: Option<Spanned<String>>,
+        /// Groups.
+        groups: Many<String>,
+    }
+}

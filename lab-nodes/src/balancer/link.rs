@@ -1,0 +1,181 @@
+//! A connection to a member. It belongs to one client connection, so that what a client logs
+//! in to (NTLM) is never shared.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper::{Request, Response, body::Incoming};
+use hyper_util::rt::TokioIo;
+use lab_core::check::Member;
+use rustls::ClientConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::pool::LiveMember;
+use crate::http::body::Body;
+use crate::http::dial::{self, DialError};
+
+/// How long a member may take until its response begins.
+const RESPONSE: Duration = Duration::from_secs(60);
+
+/// Whether a port is that of HTTP without TLS: 80 (RFC 9110 §4.2.1).
+pub(super) fn is_plain(port: u16) -> bool {
+    port == 80
+}
+
+/// A connection to a member.
+pub(super) struct Link {
+    /// The pool it was opened for.
+    pub pool: String,
+    /// The member at its other end.
+    pub member: Member,
+    sender: SendRequest<Body>,
+    pinned: Arc<AtomicBool>,
+}
+
+/// Why no response came.
+pub(super) enum SendError {
+    /// The connection was closed before anything was sent.
+    Unsent(Box<Request<Body>>),
+    /// It broke, or the member left its pool, before the response began.
+    Lost(String),
+    /// The member took too long.
+    Slow,
+}
+
+impl Link {
+    /// Opens one; over TLS the member's chain and name are verified. `hang_up` is notified when
+    /// it ends after it was pinned. `tasks` owns it.
+    pub async fn open(
+        pool: &str,
+        member: &Member,
+        client: &Arc<ClientConfig>,
+        hang_up: &Arc<Notify>,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), DialError> {
+        let stream = dial::tcp(SocketAddr::new(member.address, member.port)).await?;
+        let pinned = Arc::new(AtomicBool::new(false));
+        let (sender, driver) = if is_plain(member.port) {
+            let (sender, driver) = drive(stream).await?;
+            (sender, futures::future::Either::Left(driver))
+        } else {
+            let (sender, driver) = drive(dial::tls(stream, client, &member.fqdn).await?).await?;
+            (sender, futures::future::Either::Right(driver))
+        };
+        let (flag, hang_up) = (pinned.clone(), hang_up.clone());
+        let task = async move {
+            driver.await;
+            if flag.load(Ordering::Relaxed) {
+                hang_up.notify_one();
+            }
+        };
+        let link = Self {
+            pool: pool.to_owned(),
+            member: member.clone(),
+            sender,
+            pinned,
+        };
+        Ok((link, task))
+    }
+
+    /// Ties the client connection's life to this one's.
+    pub fn pin(&self) {
+        self.pinned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the member closed it.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Sends a request and waits for the head of its response. `unless_down`: it gives up as soon
+    /// as this member is known to be down.
+    pub async fn send(
+        &mut self,
+        request: Request<Body>,
+        unless_down: Option<&LiveMember>,
+    ) -> Result<Response<Incoming>, SendError> {
+        if self.sender.ready().await.is_err() {
+            return Err(SendError::Unsent(Box::new(request)));
+        }
+        let down = async {
+            match unless_down {
+                Some(member) => member.down().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            sent = self.sender.try_send_request(request) => sent.map_err(|mut error| {
+                match error.take_message() {
+                    Some(request) => SendError::Unsent(Box::new(request)),
+                    None => SendError::Lost(error.into_error().to_string()),
+                }
+            }),
+            () = down => Err(SendError::Lost("the member went down".to_owned())),
+            () = tokio::time::sleep(RESPONSE) => Err(SendError::Slow),
+        }
+    }
+}
+
+async fn drive<S>(
+    stream: S,
+) -> Result<(SendRequest<Body>, impl Future<Output = ()> + Send + 'static), DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+    let driver = async move {
+        if let Err(error) = connection.await {
+            tracing::debug!("connection to a member ended: {error}");
+        }
+    };
+    Ok((sender, driver))
+}
+
+/// The connections that one client connection owns.
+#[derive(Default)]
+pub(super) struct Links {
+    idle: Vec<Link>,
+    pins: Vec<(String, Member)>,
+    tasks: JoinSet<()>,
+}
+
+impl Links {
+    /// Owns the task of a new connection.
+    pub fn own(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        while self.tasks.try_join_next().is_some() {}
+        self.tasks.spawn(task);
+    }
+
+    /// Takes the open connection to a member, for one exchange.
+    pub fn take(&mut self, pool: &str, member: &Member) -> Option<Link> {
+        self.idle.retain(|link| !link.is_closed());
+        let at = self
+            .idle
+            .iter()
+            .position(|link| link.pool == pool && link.member == *member)?;
+        Some(self.idle.swap_remove(at))
+    }
+
+    /// Gives it back.
+    pub fn keep(&mut self, link: Link) {
+        self.idle.push(link);
+    }
+
+    /// The member that the client is tied to in this pool, for as long as its connection lives.
+    pub fn pin_of(&self, pool: &str) -> Option<Member> {
+        let pin = self.pins.iter().find(|(name, _)| name == pool)?;
+        Some(pin.1.clone())
+    }
+
+    /// Ties it to the member of this connection.
+    pub fn pin(&mut self, link: &Link) {
+        link.pin();
+        if self.pin_of(&link.pool).is_none() {
+            self.pins.push((link.pool.clone(), link.member.clone()));
+        }
+    }
+}

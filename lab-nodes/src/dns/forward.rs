@@ -1,0 +1,99 @@
+//! Asking another server: over UDP, over TCP where the answer does not fit.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use hickory_proto::op::{Edns, Message, MessageType, Query};
+use hickory_proto::rr::{Name, RecordType};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::settings::PORT;
+use super::view::LARGEST_UDP;
+
+/// How long one server may take.
+const ANSWER: Duration = Duration::from_secs(1);
+/// How often all servers are asked.
+const ROUNDS: usize = 2;
+
+/// Asks servers in turn; none answered is `None`.
+pub(super) async fn ask(servers: &[IpAddr], name: &Name, kind: RecordType) -> Option<Message> {
+    let query = question(name, kind);
+    for server in servers.iter().cycle().take(servers.len() * ROUNDS) {
+        let to = SocketAddr::new(*server, PORT);
+        match timeout(ANSWER, ask_one(to, &query)).await {
+            Ok(Ok(answer)) => return Some(answer),
+            Ok(Err(error)) => tracing::debug!("{to} does not answer for {name}: {error}"),
+            Err(_) => tracing::debug!("{to} does not answer for {name}"),
+        }
+    }
+    tracing::warn!("nobody answers for {name}");
+    None
+}
+
+/// A recursive query with a random id.
+pub(super) fn question(name: &Name, kind: RecordType) -> Message {
+    let mut query = Message::query();
+    query.metadata.recursion_desired = true;
+    query.add_query(Query::query(name.clone(), kind));
+    let mut edns = Edns::new();
+    edns.set_max_payload(LARGEST_UDP);
+    query.edns = Some(edns);
+    query
+}
+
+async fn ask_one(to: SocketAddr, query: &Message) -> io::Result<Message> {
+    let any: IpAddr = if to.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    // A socket for each question: its port is one more thing that a forger must guess.
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(to).await?;
+    let answer = over_udp(&socket, query).await?;
+    if !answer.metadata.truncation {
+        return Ok(answer);
+    }
+    over_tcp(TcpStream::connect(to).await?, query).await
+}
+
+/// Asks by a connected socket and waits for the answer to this very question.
+pub(super) async fn over_udp(socket: &UdpSocket, query: &Message) -> io::Result<Message> {
+    socket.send(&encode(query)?).await?;
+    let mut buffer = vec![0; usize::from(u16::MAX)];
+    loop {
+        let length = socket.recv(&mut buffer).await?;
+        if let Some(answer) = read(&buffer[..length], query) {
+            return Ok(answer);
+        }
+    }
+}
+
+/// Asks by a connection (RFC 7766).
+pub(super) async fn over_tcp(mut stream: TcpStream, query: &Message) -> io::Result<Message> {
+    let bytes = encode(query)?;
+    let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
+    stream
+        .write_all(&[&length.to_be_bytes()[..], &bytes].concat())
+        .await?;
+    let length = stream.read_u16().await?;
+    let mut bytes = vec![0; usize::from(length)];
+    stream.read_exact(&mut bytes).await?;
+    read(&bytes, query).ok_or_else(|| io::Error::other("the answer is to another question"))
+}
+
+fn encode(message: &Message) -> io::Result<Vec<u8>> {
+    message.to_vec().map_err(io::Error::other)
+}
+
+/// The answer, if it is one to this question.
+fn read(bytes: &[u8], query: &Message) -> Option<Message> {
+    let answer = Message::from_vec(bytes).ok()?;
+    let fits = answer.metadata.message_type == MessageType::Response
+        && answer.metadata.id == query.metadata.id
+        && answer.queries == query.queries;
+    fits.then_some(answer)
+}

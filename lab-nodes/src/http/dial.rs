@@ -1,0 +1,101 @@
+//! Connections to other servers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hyper::body::Bytes;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::body::{self, Body, BodyError};
+
+/// Longest answer read by [`ask`], in bytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+
+/// Why another server did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// No TCP connection.
+    #[error("no connection to {to}: {reason}")]
+    Connect {
+        /// Where to.
+        to: SocketAddr,
+        /// What the kernel said.
+        reason: std::io::Error,
+    },
+    /// The handshake failed, or the certificate is not the one asked for.
+    #[error("TLS with {name} failed: {reason}")]
+    Tls {
+        /// The name its certificate must carry.
+        name: String,
+        /// What rustls said.
+        reason: std::io::Error,
+    },
+    /// No name that could stand in a certificate.
+    #[error("`{0}` is no host name")]
+    Name(String),
+    /// The answer is no HTTP, or it broke off.
+    #[error("HTTP failed: {0}")]
+    Http(#[from] hyper::Error),
+    /// The answer's body.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+/// A TCP connection from this node.
+///
+/// # Errors
+/// What the kernel says.
+pub async fn tcp(to: SocketAddr) -> Result<TcpStream, DialError> {
+    let stream = TcpStream::connect(to)
+        .await
+        .map_err(|reason| DialError::Connect { to, reason })?;
+    // Requests are small and wait for their answer: Nagle's algorithm would only delay them.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// TLS over a connection; afterwards the server's certificate is verified to carry `name`.
+///
+/// # Errors
+/// The name is none, the handshake fails, or the certificate is another's.
+pub async fn tls(
+    stream: TcpStream,
+    config: &Arc<ClientConfig>,
+    name: &str,
+) -> Result<TlsStream<TcpStream>, DialError> {
+    let server =
+        ServerName::try_from(name.to_owned()).map_err(|_| DialError::Name(name.to_owned()))?;
+    TlsConnector::from(config.clone())
+        .connect(server, stream)
+        .await
+        .map_err(|reason| DialError::Tls {
+            name: name.to_owned(),
+            reason,
+        })
+}
+
+/// Sends one request over a connection of its own and reads the whole answer, at most 1 MiB.
+///
+/// # Errors
+/// The connection fails, the answer is no HTTP or too long.
+pub async fn ask<S>(stream: S, request: Request<Body>) -> Result<Response<Bytes>, DialError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    // The set ends the connection's task when this function is left or dropped.
+    let mut tasks = JoinSet::new();
+    tasks.spawn(connection);
+    let (head, incoming) = sender.send_request(request).await?.into_parts();
+    let content = body::read(incoming, LONGEST_ANSWER).await?;
+    Ok(Response::from_parts(head, content))
+}

@@ -1,0 +1,16 @@
+//! HTTP/1.1 as the services of a lab speak it, on hyper.
+//!
+//! - [`accept`]: takes connections from a listening socket and serves each;
+//! - [`dial`]: opens a connection to another server, and asks it once;
+//! - [`body`], [`page`]: what goes over them;
+//! - [`host`]: which host a request is for;
+//! - [`tier_path`]: the `Tierlab-Path` header.
+//!
+//! It knows no site and no pool: those belong to the services.
+
+pub mod accept;
+pub mod body;
+pub mod dial;
+pub mod host;
+pub mod page;
+pub mod tier_path;

@@ -1,0 +1,166 @@
+//! `tier-web`: a web server that stands for one tier of a farm. It answers only when the tiers
+//! it asks do, over TLS that both sides verify, and says which nodes took part.
+//!
+//! - [`options`]: what a lab file says, and what is wrong with it;
+//! - [`setup`]: from that and the lab to [`settings`];
+//! - [`site`]: a request and its answer;
+//! - [`tier`]: asking the members of another tier.
+
+mod options;
+mod settings;
+mod setup;
+mod site;
+mod tier;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use hyper::{Request, StatusCode};
+use lab_core::service::{
+    Context, OptionError, Probe, ProbeError, Report, Service, ServiceError, Setup, SetupRequest,
+};
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::http::{accept, body, dial};
+use crate::tls;
+use settings::Settings;
+
+/// How long a health check may take.
+const PROBE: Duration = Duration::from_secs(2);
+/// Answered by the node itself, without asking any other tier.
+const HEALTH: &str = "/health";
+
+/// The service `tier-web`.
+pub struct TierWeb;
+
+impl Service for TierWeb {
+    fn name(&self) -> &'static str {
+        "tier-web"
+    }
+
+    fn about(&self) -> &'static str {
+        "A web server of one tier: it asks the next tiers over mutual TLS and names who took part"
+    }
+
+    fn options_schema(&self) -> Value {
+        options::schema()
+    }
+
+    fn setup(&self, request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError>> {
+        setup::setup(request)
+    }
+
+    fn run(&self, context: Context) -> BoxFuture<'static, Result<(), ServiceError>> {
+        run(context).boxed()
+    }
+
+    fn probe(&self, probe: Probe) -> BoxFuture<'static, Result<(), ProbeError>> {
+        async move {
+            tokio::time::timeout(PROBE, ask_health(probe))
+                .await
+                .map_err(|_| ProbeError::new("no answer within 2 s"))?
+        }
+        .boxed()
+    }
+}
+
+async fn run(mut context: Context) -> Result<(), ServiceError> {
+    let settings: Settings = serde_json::from_value(context.settings.borrow_and_update().clone())
+        .map_err(ServiceError::new)?;
+    let credential = context
+        .credentials
+        .get(setup::CERTIFICATE)
+        .ok_or_else(|| ServiceError::new("the certificate `web` is missing"))?;
+    let own = context.credentials.get("node").map(Arc::as_ref);
+    let clients = if settings.only_from.is_some() {
+        tls::ClientCertificate::Asked
+    } else {
+        tls::ClientCertificate::NotAsked
+    };
+    let server =
+        tls::server_config(credential, &context.trust, clients).map_err(ServiceError::new)?;
+    let client = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
+    let site = Arc::new(site::Site::new(
+        &context.node,
+        &context.peers,
+        settings,
+        client,
+    ));
+
+    let mut doors = JoinSet::new();
+    let secure = context.take_tcp(setup::HTTPS).map_err(ServiceError::new)?;
+    let plain = context.take_tcp(setup::HTTP).map_err(ServiceError::new)?;
+    let listeners = secure
+        .into_iter()
+        .map(|listener| (listener, Some(server.clone())))
+        .chain(plain.into_iter().map(|listener| (listener, None)));
+    for (listener, tls) in listeners {
+        let site = site.clone();
+        doors.spawn(accept::accept(
+            listener,
+            tls,
+            context.shutdown.clone(),
+            move |visitor| {
+                let site = site.clone();
+                hyper::service::service_fn(move |request| {
+                    let (site, visitor) = (site.clone(), visitor.clone());
+                    async move {
+                        Ok::<_, std::convert::Infallible>(site.answer(&visitor, request).await)
+                    }
+                })
+            },
+        ));
+    }
+    // The engine may be gone already; then nobody wants to know.
+    let _ = context.report.send(Report::Ready);
+
+    let mut shutdown = context.shutdown.clone();
+    loop {
+        tokio::select! {
+            changed = context.settings.changed() => {
+                if changed.is_err() { break }
+                match serde_json::from_value(context.settings.borrow_and_update().clone()) {
+                    Ok(settings) => site.change(settings),
+                    Err(error) => tracing::error!("settings not understood, the old ones stay: {error}"),
+                }
+            }
+            () = async { let _ = shutdown.wait_for(|stop| *stop).await; } => break,
+        }
+    }
+    context.stopped().await;
+    while doors.join_next().await.is_some() {}
+    Ok(())
+}
+
+async fn ask_health(probe: Probe) -> Result<(), ProbeError> {
+    let settings: Settings =
+        serde_json::from_value(probe.settings.clone()).map_err(ProbeError::new)?;
+    let to = SocketAddr::new(probe.address, settings.port);
+    let config = tls::client_config(&probe.trust, None).map_err(ProbeError::new)?;
+    let stream = probe
+        .connect
+        .tcp(to)
+        .await
+        .map_err(|error| ProbeError(format!("no connection to {to}: {error}")))?;
+    let stream = dial::tls(stream, &config, &probe.fqdn)
+        .await
+        .map_err(ProbeError::new)?;
+    let request = Request::get(HEALTH)
+        .header(hyper::header::HOST, &probe.fqdn)
+        .body(body::empty())
+        .map_err(ProbeError::new)?;
+    match dial::ask(stream, request)
+        .await
+        .map_err(ProbeError::new)?
+        .status()
+    {
+        StatusCode::OK => Ok(()),
+        other => Err(ProbeError(format!(
+            "GET {HEALTH} was answered with {other}"
+        ))),
+    }
+}

@@ -1,0 +1,35 @@
+//! What the running service needs to know, computed from the options and the lab.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Settings {
+    /// What people call the tier this node belongs to.
+    pub tier: String,
+    /// Port of the TLS listener.
+    pub port: u16,
+    /// Hosts it answers for, in lower case: names and addresses of its certificate.
+    pub hosts: Vec<String>,
+    /// Tiers that must answer.
+    pub asks: Vec<Ask>,
+    /// Names of the peers that may ask, one of which the client's certificate must carry;
+    /// empty: any node of the lab. None: everybody may, and no certificate is asked for.
+    pub only_from: Option<Vec<String>>,
+}
+
+/// A tier that must answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Ask {
+    /// The name in the options, key of the peers.
+    pub name: String,
+    /// What people call that tier.
+    pub tier: String,
+    /// Its port.
+    pub port: u16,
+    /// How long one member may take: a second for each tier that stands below it.
+    pub patience: Duration,
+}

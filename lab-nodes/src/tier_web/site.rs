@@ -1,0 +1,205 @@
+//! A request and its answer.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use futures::future::join_all;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use lab_core::plan::Peer;
+use rustls::ClientConfig;
+
+use super::HEALTH;
+use super::settings::{Ask, Settings};
+use super::tier::{Answer, Tier};
+use crate::http::accept::Visitor;
+use crate::http::body::{self, Body};
+use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
+use crate::http::{host, page};
+use crate::tls;
+
+/// Longest body of a request that is read and thrown away, in bytes.
+const LONGEST_BODY: usize = 1 << 20;
+
+/// What this node serves.
+pub(super) struct Site {
+    node: String,
+    settings: RwLock<Arc<Settings>>,
+    tiers: BTreeMap<String, Tier>,
+    client: Arc<ClientConfig>,
+}
+
+impl Site {
+    pub fn new(
+        node: &str,
+        peers: &BTreeMap<String, Vec<Peer>>,
+        settings: Settings,
+        client: Arc<ClientConfig>,
+    ) -> Self {
+        Self {
+            node: node.to_owned(),
+            settings: RwLock::new(Arc::new(settings)),
+            tiers: peers
+                .iter()
+                .map(|(name, peers)| (name.clone(), Tier::new(peers)))
+                .collect(),
+            client,
+        }
+    }
+
+    /// New settings, for requests from now on.
+    pub fn change(&self, settings: Settings) {
+        *self
+            .settings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    pub async fn answer(&self, visitor: &Visitor, request: Request<Incoming>) -> Response<Body> {
+        let settings = self
+            .settings
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let (head, incoming) = request.into_parts();
+        let mut response = match body::read(incoming, LONGEST_BODY).await {
+            Ok(_) => {
+                self.reply(&settings, visitor, &Request::from_parts(head, ()))
+                    .await
+            }
+            Err(trouble) => {
+                let status = match trouble {
+                    body::BodyError::TooLong(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                    body::BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+                };
+                let mut response = page::line(status, &format!("{trouble}."));
+                // The rest of the body stands in the way of the next request.
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
+                response
+            }
+        };
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    async fn reply(
+        &self,
+        settings: &Settings,
+        visitor: &Visitor,
+        request: &Request<()>,
+    ) -> Response<Body> {
+        let Some(host) = host::of(request) else {
+            return page::line(
+                StatusCode::BAD_REQUEST,
+                "The request names no host, or several.",
+            );
+        };
+        if !settings.hosts.contains(&host) {
+            let refusal = format!("{} does not serve {host}.", self.node);
+            return page::line(StatusCode::MISDIRECTED_REQUEST, &refusal);
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut response = page::line(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "Only GET and HEAD are served here.",
+            );
+            response
+                .headers_mut()
+                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        if request.uri().path() == HEALTH {
+            let mut response = page::line(StatusCode::OK, &format!("{} is well.", self.node));
+            TierPath::of(&self.node).write(response.headers_mut());
+            return response;
+        }
+        if !admits(settings, visitor) {
+            return page::line(
+                StatusCode::FORBIDDEN,
+                &format!(
+                    "{} answers only nodes that ask the tier \"{}\" and show their certificate.",
+                    self.node, settings.tier
+                ),
+            );
+        }
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let answers = settings.asks.iter().map(|ask| self.ask(ask, target));
+        let mut path = TierPath::of(&self.node);
+        for answer in join_all(answers).await {
+            match answer {
+                Answer::Path(asked) => path.append(asked),
+                Answer::Missing(tier) => return self.unavailable(settings, &tier),
+            }
+        }
+        self.welcome(settings, visitor, &host, request.headers(), &path)
+    }
+
+    async fn ask(&self, ask: &Ask, target: &str) -> Answer {
+        match self.tiers.get(&ask.name) {
+            Some(tier) => tier.ask(ask, target, &self.client).await,
+            None => Answer::Missing(ask.tier.clone()),
+        }
+    }
+
+    fn welcome(
+        &self,
+        settings: &Settings,
+        visitor: &Visitor,
+        host: &str,
+        headers: &HeaderMap,
+        path: &TierPath,
+    ) -> Response<Body> {
+        let client = visitor.address.ip().to_string();
+        let took_part = path.to_string();
+        let forwarded = headers
+            .get("x-forwarded-for")
+            .and_then(|value| value.to_str().ok());
+        let mut rows = vec![
+            ("Host", host),
+            ("Node", self.node.as_str()),
+            ("Tier", settings.tier.as_str()),
+            ("Client", client.as_str()),
+        ];
+        rows.extend(forwarded.map(|from| ("Forwarded for", from)));
+        rows.push(("Took part", &took_part));
+        let mut response = page::page(StatusCode::OK, host, &rows);
+        path.write(response.headers_mut());
+        response
+    }
+
+    fn unavailable(&self, settings: &Settings, tier: &str) -> Response<Body> {
+        let mut response = page::page(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Service unavailable",
+            &[
+                ("Missing", tier),
+                ("Node", &self.node),
+                ("Tier", &settings.tier),
+            ],
+        );
+        TierPath::of(&self.node).write(response.headers_mut());
+        if let Ok(tier) = HeaderValue::from_bytes(tier.as_bytes()) {
+            response.headers_mut().insert(TIERLAB_MISSING, tier);
+        }
+        response
+    }
+}
+
+/// Whether this client may ask: everybody, any node of the lab, or the peers by name.
+fn admits(settings: &Settings, visitor: &Visitor) -> bool {
+    match (&settings.only_from, &visitor.certificate) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(peers), Some(certificate)) => {
+            peers.is_empty() || tls::is_for(certificate, peers.iter().map(String::as_str))
+        }
+    }
+}

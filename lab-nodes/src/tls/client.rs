@@ -1,0 +1,30 @@
+use std::sync::Arc;
+
+use lab_core::service::Credential;
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+
+use super::{TlsError, provider, roots};
+
+/// The client side of TLS: the server's chain must lead to one of these roots and its
+/// certificate must carry the name asked for. `own` is shown to servers that ask for one.
+///
+/// # Errors
+/// The key does not fit the certificate, or a root cannot be read.
+pub fn client_config(
+    trust: &[CertificateDer<'static>],
+    own: Option<&Credential>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::new)?
+        .with_root_certificates(roots(trust)?);
+    let mut config = match own {
+        Some(own) => builder
+            .with_client_auth_cert(own.chain.clone(), own.key.clone_key())
+            .map_err(TlsError::new)?,
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,46 @@
+//! TLS as the services of a lab speak it: certificates of the lab's CA on both sides, TLS 1.2
+//! and 1.3, HTTP/1.1 by ALPN.
+//!
+//! - [`server`]: the side that shows a certificate and may ask the client for one;
+//! - [`client`]: the side that verifies it, and shows its own where it has one;
+//! - [`identity`]: which names a verified certificate stands for.
+//!
+//! Nothing here can be told to skip a verification.
+
+mod client;
+mod identity;
+mod server;
+
+pub use client::client_config;
+pub use identity::is_for;
+pub use server::{ClientCertificate, server_config};
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+/// A certificate, key or root that TLS can't use.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up: {0}")]
+pub struct TlsError(String);
+
+impl TlsError {
+    fn new(reason: impl std::fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+}
+
+/// Named explicitly, since a process-wide default would be global state.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn roots(
+    trust: &[rustls::pki_types::CertificateDer<'static>],
+) -> Result<Arc<rustls::RootCertStore>, TlsError> {
+    let mut roots = rustls::RootCertStore::empty();
+    for root in trust {
+        roots.add(root.clone()).map_err(TlsError::new)?;
+    }
+    Ok(Arc::new(roots))
+}

@@ -1,0 +1,110 @@
+//! The labs that are part of the program: `lab up router` needs no file.
+
+use lab_core::check::Source;
+
+/// A lab that is part of the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedded {
+    /// Its name, as in `lab up NAME`.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub about: &'static str,
+    /// Its files with their content; `lab.yaml`, the root, comes first.
+    pub files: &'static [(&'static str, &'static str)],
+}
+
+macro_rules! lab {
+    ($name:literal, $about:literal, [$($file:literal),+]) => {
+        Embedded {
+            name: $name,
+            about: $about,
+            files: &[$(($file, include_str!(concat!("../scenarios/", $name, "/", $file)))),+],
+        }
+    };
+}
+
+/// All of them, the flagship first.
+pub static LABS: &[Embedded] = &[
+    lab!(
+        "contoso",
+        "an enterprise with mail, web, conferencing, a perimeter and partners",
+        ["lab.yaml", "acl.yaml", "dns.yaml", "directory.yaml"]
+    ),
+    lab!(
+        "router",
+        "two segments and a router between them",
+        ["lab.yaml"]
+    ),
+    lab!(
+        "nat",
+        "a home network behind address translation",
+        ["lab.yaml"]
+    ),
+    lab!(
+        "perimeter",
+        "a server in a perimeter between two packet filters",
+        ["lab.yaml"]
+    ),
+    lab!(
+        "balancer",
+        "a VIP that spreads over several servers",
+        ["lab.yaml"]
+    ),
+    lab!(
+        "nginx",
+        "a stock web server among the lab's own",
+        ["lab.yaml", "nginx.conf"]
+    ),
+];
+
+/// The lab of that name.
+pub fn find(name: &str) -> Option<&'static Embedded> {
+    LABS.iter().find(|lab| lab.name == name)
+}
+
+/// Their names, for people.
+pub fn names() -> String {
+    LABS.iter()
+        .map(|lab| lab.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A line for each, for people.
+pub fn described() -> String {
+    LABS.iter()
+        .map(|lab| format!("{}: {}\n", lab.name, lab.about))
+        .collect()
+}
+
+impl Embedded {
+    /// For the check.
+    pub fn source(&self) -> Source {
+        Source::Embedded {
+            name: self.name,
+            files: self.files,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_core::check::{load, render};
+
+    #[test]
+    fn embedded_labs_are_in_order() {
+        for lab in super::LABS {
+            let checked = load(&lab.source(), lab_nodes::CATALOGUE);
+            assert!(
+                checked.diagnostics.is_empty(),
+                "{}: {}",
+                lab.name,
+                render(&checked, false)
+            );
+            assert_eq!(
+                checked.lab.map(|checked| checked.name).as_deref(),
+                Some(lab.name)
+            );
+        }
+    }
+}

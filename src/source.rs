@@ -1,0 +1,156 @@
+//! Which lab file is meant, and what the check says of it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use lab_core::check::{Checked, Lab, Severity, Source, load, render};
+use lab_core::plan::{Plan, plan};
+use lab_nodes::CATALOGUE;
+
+use crate::embedded;
+use crate::output::{Failure, Screen};
+
+/// Which lab file is meant.
+#[derive(Debug, Args)]
+pub struct LabFile {
+    /// Lab file, its folder, or the name of a built-in lab [default: ./lab.yaml, else contoso]
+    #[arg(value_name = "FILE")]
+    pub file: Option<String>,
+    /// A file laid over the lab file: it wins key by key, null removes; may be repeated
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub overlay: Vec<PathBuf>,
+}
+
+impl LabFile {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// There is no such file and no such built-in lab.
+    pub fn find(&self) -> Result<Source, Failure> {
+        let source = resolve(self.file.as_deref(), Path::new("."))?;
+        if self.overlay.is_empty() {
+            return Ok(source);
+        }
+        match source {
+            Source::File { path, .. } => Ok(Source::File {
+                path,
+                overlays: self.overlay.clone(),
+            }),
+            Source::Embedded { name, .. } => Err(Failure::usage(
+                format!("the built-in lab {name} takes no overlay"),
+                format!(
+                    "`lab init DIR --from {name}` writes its files; lay the overlay over those"
+                ),
+            )),
+        }
+    }
+
+    /// Finds, checks and plans it; what is wrong with it goes to stderr.
+    ///
+    /// # Errors
+    /// It can't be found, or it is not in order.
+    pub fn plan(&self, screen: &Screen) -> Result<Plan, Failure> {
+        let source = self.find()?;
+        Ok(plan(&accept(load(&source, CATALOGUE), screen)?, CATALOGUE))
+    }
+}
+
+/// The lab, if nothing is wrong with it; errors and warnings go to stderr.
+fn accept(checked: Checked, screen: &Screen) -> Result<Lab, Failure> {
+    if !checked.diagnostics.is_empty() {
+        screen.note(render(&checked, screen.stderr().is_on()).trim_end());
+    }
+    let wrong = checked
+        .diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error);
+    checked.lab.filter(|_| !wrong).ok_or(Failure::Reported(2))
+}
+
+fn resolve(file: Option<&str>, folder: &Path) -> Result<Source, Failure> {
+    let in_file = |path: PathBuf| Source::File {
+        path,
+        overlays: Vec::new(),
+    };
+    let Some(file) = file else {
+        let here = folder.join("lab.yaml");
+        return Ok(match embedded::find("contoso") {
+            Some(contoso) if !here.exists() => contoso.source(),
+            _ => in_file("lab.yaml".into()),
+        });
+    };
+    if let Some(lab) = embedded::find(file) {
+        return Ok(lab.source());
+    }
+    let path = folder.join(file);
+    if path.is_dir() {
+        return Ok(in_file(Path::new(file).join("lab.yaml")));
+    }
+    if path.exists() {
+        return Ok(in_file(file.into()));
+    }
+    Err(Failure::usage(
+        format!("there is no file `{file}`, and no built-in lab of that name"),
+        format!(
+            "built-in: {}; `lab init` writes a lab file to start from",
+            embedded::names()
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use lab_core::check::Source;
+
+    use super::resolve;
+    use crate::output::Failure;
+
+    #[test]
+    fn a_bare_word_is_a_built_in_lab() {
+        let source = resolve(Some("router"), Path::new("/nonexistent"));
+        assert!(matches!(
+            source,
+            Ok(Source::Embedded { name: "router", .. })
+        ));
+    }
+
+    #[test]
+    fn a_path_is_a_file_whatever_its_name() {
+        let source = resolve(Some("src/main.rs"), Path::new(env!("CARGO_MANIFEST_DIR")));
+        assert!(
+            matches!(source, Ok(Source::File { path, .. }) if path == Path::new("src/main.rs"))
+        );
+    }
+
+    #[test]
+    fn a_folder_is_the_lab_file_in_it() {
+        let source = resolve(Some("src"), Path::new(env!("CARGO_MANIFEST_DIR")));
+        assert!(
+            matches!(source, Ok(Source::File { path, .. }) if path == Path::new("src/lab.yaml"))
+        );
+    }
+
+    #[test]
+    fn without_a_file_it_is_contoso() {
+        let source = resolve(None, Path::new("/nonexistent"));
+        assert!(matches!(
+            source,
+            Ok(Source::Embedded {
+                name: "contoso",
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn what_is_neither_is_refused_with_the_names_there_are() {
+        let Err(Failure::Refused(refusal)) = resolve(Some("ruter"), Path::new("/nonexistent"))
+        else {
+            panic!("`ruter` was found");
+        };
+        assert_eq!(refusal.code, 2);
+        assert!(refusal.help.is_some_and(|help| help.contains("router")));
+    }
+}

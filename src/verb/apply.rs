@@ -1,0 +1,189 @@
+//! `lab apply`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use lab_core::plan::{Plan, ProcessKind, diff};
+use lab_core::run::client::{RunningLab, running_labs};
+use lab_core::run::control::{Fault, Refusal};
+
+use crate::changes::sentence;
+use crate::output::{Colour, Failure, Reporter, Screen};
+use crate::source::LabFile;
+
+/// Make a running lab like its file; what did not change is not touched
+///
+/// If a part of it fails, the lab is brought back to what it was.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  lab apply
+  lab apply shop.yaml --dry-run      only say what would change")]
+pub struct Apply {
+    #[command(flatten)]
+    file: LabFile,
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Apply {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The lab file is not in order, its lab is not up, or the change failed.
+    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
+        let plan = self.file.plan(screen)?;
+        let lab = find(&plan.lab)?;
+        let in_force = lab.plan()?;
+        let as_it_will_be = still_broken(plan.clone(), &in_force, &lab.status()?.faults);
+        let changes: Vec<String> = diff(&in_force, &as_it_will_be)
+            .iter()
+            .map(sentence)
+            .collect();
+        let mut text: String = changes
+            .iter()
+            .map(|change| format!("  {change}\n"))
+            .collect();
+        if self.dry_run {
+            let verdict = match changes.len() {
+                0 => format!("nothing would change in {}\n", plan.lab),
+                count => format!("{} would change in {}\n", counted(count), plan.lab),
+            };
+            text.push_str(&verdict);
+            screen.print(&text)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut reporter = Reporter::new(screen);
+        let name = plan.lab.clone();
+        let outcome = lab.apply(plan, &mut |step| reporter.step(step));
+        let took = reporter.finish();
+        outcome?;
+        let paint = screen.stdout();
+        text.push_str(&match changes.len() {
+            0 => format!(
+                "{} is as its file says; nothing changed\n",
+                paint.bold_in(Colour::Green, &name)
+            ),
+            count => format!(
+                "{} is as its file says: {} changed in {:.2} s\n",
+                paint.bold_in(Colour::Green, &name),
+                counted(count),
+                took.as_secs_f64()
+            ),
+        });
+        screen.print(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn find(name: &str) -> Result<RunningLab, Refusal> {
+    let mut labs = running_labs()?;
+    match labs.iter().position(|lab| lab.name == name) {
+        Some(position) => Ok(labs.swap_remove(position)),
+        None => Err(Refusal {
+            message: format!("the lab {name} is not up"),
+            help: Some(match labs.as_slice() {
+                [] => "`lab up` with the same file brings it up".to_owned(),
+                _ => format!(
+                    "`lab up` with the same file brings it up; up: {}",
+                    labs.iter()
+                        .map(|lab| lab.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
+            }),
+            code: 2,
+        }),
+    }
+}
+
+fn counted(count: usize) -> String {
+    if count == 1 {
+        "1 thing".to_owned()
+    } else {
+        format!("{count} things")
+    }
+}
+
+/// Faults stay in force while a file is applied, so what they broke is no change.
+fn still_broken(mut plan: Plan, in_force: &Plan, faults: &[Fault]) -> Plan {
+    for fault in faults {
+        match fault {
+            Fault::Link { node, segment } => {
+                let links = plan
+                    .nodes
+                    .get_mut(node)
+                    .into_iter()
+                    .flat_map(|node| node.links.iter_mut());
+                links
+                    .filter(|link| link.segment == *segment)
+                    .for_each(|link| link.up = false);
+            }
+            Fault::Kill { node } => {
+                if let Some(node) = plan.nodes.get_mut(node) {
+                    node.running = false;
+                }
+            }
+            Fault::Stop { node, process } => {
+                let processes = plan
+                    .nodes
+                    .get_mut(node)
+                    .into_iter()
+                    .flat_map(|node| node.processes.iter_mut());
+                processes
+                    .filter(|known| process.as_ref().is_none_or(|name| known.name == *name))
+                    .for_each(|known| known.running = false);
+            }
+            Fault::Drain { .. } => keep_drained(&mut plan, in_force),
+        }
+    }
+    plan
+}
+
+fn keep_drained(plan: &mut Plan, in_force: &Plan) {
+    for (name, node) in &mut plan.nodes {
+        for process in &mut node.processes {
+            let old = in_force
+                .nodes
+                .get(name)
+                .and_then(|node| node.processes.iter().find(|old| old.name == process.name));
+            if let ProcessKind::Service { settings, .. } = &mut process.kind
+                && let Some(ProcessKind::Service { settings: old, .. }) = old.map(|old| &old.kind)
+                && let (Some(drained), Some(old)) =
+                    (settings.get_mut("drained"), old.get("drained"))
+            {
+                *drained = old.clone();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_core::run::control::Fault;
+
+    use crate::graph::example;
+
+    #[test]
+    fn what_a_fault_broke_is_no_change() {
+        let faults = [
+            Fault::Kill {
+                node: "web1".into(),
+            },
+            Fault::Link {
+                node: "core".into(),
+                segment: "frontend".into(),
+            },
+        ];
+        let plan = super::still_broken(example::plan(), &example::plan(), &faults);
+        assert!(!plan.nodes["web1"].running);
+        let carrier: Vec<bool> = plan.nodes["core"]
+            .links
+            .iter()
+            .map(|link| link.up)
+            .collect();
+        assert_eq!(carrier, [true, false, true]);
+        assert!(plan.nodes["web2"].running);
+    }
+}

@@ -1,0 +1,18 @@
+//! The verbs of `lab`, one file each: its arguments and what it does.
+
+pub mod apply;
+pub mod check;
+pub mod completions;
+pub mod cp;
+pub mod doctor;
+pub mod down;
+pub mod exec;
+pub mod fault;
+pub mod graph;
+pub mod heal;
+pub mod init;
+pub mod logs;
+pub mod schema;
+pub mod shell;
+pub mod status;
+pub mod up;

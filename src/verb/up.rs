@@ -1,0 +1,115 @@
+//! `lab up`.
+
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use lab_core::plan::Plan;
+use lab_core::run::client::running_labs;
+use lab_core::run::control::Status;
+use lab_core::run::launcher;
+use lab_nodes::CATALOGUE;
+
+use crate::output::{Colour, Failure, Reporter, Screen, Table, counted, millis};
+use crate::overview::overview;
+use crate::running::pick;
+use crate::source::LabFile;
+
+/// Bring a lab up and wait until every service is healthy
+///
+/// A service is healthy when an exchange of its own protocol was seen to succeed from another
+/// node, through the network. If anything fails, or on ctrl-C, nothing of the lab is left.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  lab up                              ./lab.yaml, else the built-in contoso
+  lab up router                       a built-in lab
+  lab up shop.yaml --overlay slow-wan.yaml
+  lab up nat --timings                where the time went
+  lab up --json | jq .nodes")]
+pub struct Up {
+    #[command(flatten)]
+    file: LabFile,
+    /// Show how long each stage took
+    #[arg(long)]
+    timings: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Up {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The lab file is not in order, the host can't do it, or something did not become healthy.
+    pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
+        let plan = self.file.plan(screen)?;
+        let mut reporter = Reporter::new(screen);
+        // One thread until this returns: it forks.
+        let outcome = launcher::up(plan.clone(), CATALOGUE, &mut |step| reporter.step(step));
+        let took = reporter.finish();
+        outcome?;
+        let status = pick(running_labs()?, Some(&plan.lab))?.status()?;
+        if self.json {
+            screen.json(&as_json(&status, took, &reporter.stages))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let mut text = overview(&plan, &status, screen.stdout());
+        text.push_str(&hints(&plan, screen));
+        if self.timings {
+            text.push_str(&timings(&reporter.stages, took, screen));
+        }
+        let _ = write!(text, "{}", summary(&plan, &status, took, screen));
+        screen.print(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn summary(plan: &Plan, status: &Status, took: Duration, screen: &Screen) -> String {
+    let paint = screen.stdout();
+    let processes = status.nodes.values().map(|node| node.processes.len()).sum();
+    format!(
+        "{} is up: {}, all healthy after {:.2} s\n",
+        paint.bold_in(Colour::Green, &plan.lab),
+        counted(status.nodes.len(), processes),
+        took.as_secs_f64()
+    )
+}
+
+fn hints(plan: &Plan, screen: &Screen) -> String {
+    if plan.hints.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("{}\n", screen.stdout().bold("Try"));
+    for hint in &plan.hints {
+        let _ = writeln!(text, "  {hint}");
+    }
+    text.push('\n');
+    text
+}
+
+fn timings(stages: &[(String, Duration)], took: Duration, screen: &Screen) -> String {
+    let mut table = Table::default();
+    for (stage, time) in stages {
+        table.row([stage.as_str(), &millis(*time)]);
+    }
+    table.row(["in all", &millis(took)]);
+    format!("{}\n{}\n", screen.stdout().bold("Timings"), table.render())
+}
+
+fn as_json(status: &Status, took: Duration, stages: &[(String, Duration)]) -> serde_json::Value {
+    let micros = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    let stages: Vec<_> = stages
+        .iter()
+        .map(|(stage, time)| serde_json::json!({ "stage": stage, "micros": micros(time) }))
+        .collect();
+    serde_json::json!({
+        "lab": status.lab,
+        "title": status.title,
+        "nodes": status.nodes,
+        "micros": micros(&took),
+        "stages": stages,
+    })
+}
