@@ -57,7 +57,10 @@ fn every_lab_file_meets_the_published_schema() {
     let mut files = 0;
     for lab in LABS {
         let folder = PathBuf::from("scenarios").join(lab);
-        for entry in std::fs::read_dir(folder).expect("the lab's folder").flatten() {
+        for entry in std::fs::read_dir(folder)
+            .expect("the lab's folder")
+            .flatten()
+        {
             let path = entry.path();
             if path.extension().is_none_or(|extension| extension != "yaml") {
                 continue;

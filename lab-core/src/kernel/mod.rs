@@ -10,6 +10,9 @@ pub mod netns;
 pub mod network;
 pub mod nft;
 pub mod process;
-mod shaping;
 pub mod socket;
 pub mod sysctl;
+pub mod tun;
+
+#[cfg(test)]
+mod testing;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::kernel::nft::Count;
 use crate::plan::Plan;
 
 /// Version of the protocol; a keeper refuses another one with [`Response::Error`].
@@ -228,15 +229,6 @@ pub struct Status {
     pub pools: BTreeMap<String, BTreeMap<String, String>>,
     /// Packets and bytes by ACL node and rule id.
     pub rules: BTreeMap<String, BTreeMap<String, Count>>,
-}
-
-/// Packets and bytes counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Count {
-    /// Packets.
-    pub packets: u64,
-    /// Bytes.
-    pub bytes: u64,
 }
 
 /// State of a node.
