@@ -20,7 +20,9 @@ impl Authority {
     pub fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "test root");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test root");
         let key = KeyPair::generate().unwrap();
         let root = params.self_signed(&key).unwrap();
         let number = FOLDERS.fetch_add(1, Ordering::Relaxed);
@@ -28,7 +30,11 @@ impl Authority {
             .join(format!("web-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join("root.pem"), root.pem()).unwrap();
-        Self { root: root.der().clone(), issuer: Issuer::new(params, key), folder }
+        Self {
+            root: root.der().clone(),
+            issuer: Issuer::new(params, key),
+            folder,
+        }
     }
 
     /// Where curl finds the root.
@@ -39,7 +45,10 @@ impl Authority {
     pub fn credential(&self, names: &[&str]) -> Arc<Credential> {
         let (certificate, key) = self.issue(names);
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        Arc::new(Credential { chain: vec![certificate.der().clone()], key })
+        Arc::new(Credential {
+            chain: vec![certificate.der().clone()],
+            key,
+        })
     }
 
     /// Files with a certificate and its key, for `curl --cert … --key …`.
@@ -48,7 +57,12 @@ impl Authority {
         let [crt, pem] = ["crt", "key"].map(|kind| self.folder.join(format!("{name}.{kind}")));
         std::fs::write(&crt, certificate.pem()).unwrap();
         std::fs::write(&pem, key.serialize_pem()).unwrap();
-        ["--cert".into(), crt.display().to_string(), "--key".into(), pem.display().to_string()]
+        [
+            "--cert".into(),
+            crt.display().to_string(),
+            "--key".into(),
+            pem.display().to_string(),
+        ]
     }
 
     fn issue(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {

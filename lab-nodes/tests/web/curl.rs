@@ -15,13 +15,18 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
     /// `Tierlab-Path`, hop by hop.
     pub fn path(&self) -> Vec<&str> {
-        self.header("tierlab-path").map(|path| path.split(", ").collect()).unwrap_or_default()
+        self.header("tierlab-path")
+            .map(|path| path.split(", ").collect())
+            .unwrap_or_default()
     }
 }
 
@@ -37,7 +42,13 @@ pub async fn get(
     let root = authority.root_file().display().to_string();
     let mut arguments = vec!["--cacert", &root];
     arguments.extend(more);
-    run(&format!("https://{host}:{}{path}", at.port()), at, host, &arguments).await
+    run(
+        &format!("https://{host}:{}{path}", at.port()),
+        at,
+        host,
+        &arguments,
+    )
+    .await
 }
 
 /// The same without TLS.
@@ -47,7 +58,14 @@ pub async fn get_plain(at: SocketAddr, host: &str, path: &str) -> Result<Answer,
 
 async fn run(url: &str, at: SocketAddr, host: &str, more: &[&str]) -> Result<Answer, i32> {
     let output = Command::new("curl")
-        .args(["--silent", "--include", "--path-as-is", "--http1.1", "--max-time", "20"])
+        .args([
+            "--silent",
+            "--include",
+            "--path-as-is",
+            "--http1.1",
+            "--max-time",
+            "20",
+        ])
         .args(["--noproxy", "*"])
         .args(["--resolve", &format!("{host}:{}:{}", at.port(), at.ip())])
         .args(more)
@@ -61,7 +79,10 @@ async fn run(url: &str, at: SocketAddr, host: &str, more: &[&str]) -> Result<Ans
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     let mut lines = head.lines();
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)).expect("a status line");
+    let status = lines
+        .next()
+        .and_then(|line| line.split(' ').nth(1))
+        .expect("a status line");
     Ok(Answer {
         status: status.parse().expect("a status"),
         headers: lines

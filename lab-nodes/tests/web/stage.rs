@@ -31,8 +31,9 @@ pub struct Start<'a> {
 /// A service that runs. When it is dropped it is gone, as if it had been killed.
 pub struct Running {
     pub settings: watch::Sender<Value>,
-    pub reports: mpsc::UnboundedReceiver<Report>,
+    reports: mpsc::UnboundedReceiver<Report>,
     pub network: mpsc::UnboundedReceiver<NetworkRequest>,
+    seen: BTreeMap<String, BTreeMap<String, String>>,
     _shutdown: watch::Sender<bool>,
     task: JoinHandle<Result<(), ServiceError>>,
 }
@@ -44,14 +45,15 @@ impl Running {
         let _ = (&mut self.task).await;
     }
 
-    /// Waits for a report in which the pool's members have these states.
+    /// Waits until the pool's members have these states, as far as was reported.
     pub async fn reported(&mut self, pool: &str, states: &[(&str, &str)]) {
-        let wanted: BTreeMap<String, String> =
-            states.iter().map(|(name, state)| ((*name).into(), (*state).into())).collect();
-        loop {
-            match self.reports.recv().await.expect("a report") {
-                Report::Pool { pool: name, members } if name == pool && members == wanted => return,
-                _ => {}
+        let wanted: BTreeMap<String, String> = states
+            .iter()
+            .map(|(name, state)| ((*name).into(), (*state).into()))
+            .collect();
+        while self.seen.get(pool) != Some(&wanted) {
+            if let Report::Pool { pool, members } = self.reports.recv().await.expect("a report") {
+                self.seen.insert(pool, members);
             }
         }
     }
@@ -79,16 +81,29 @@ pub fn start(authority: &Authority, start: Start<'_>) -> Running {
         addresses: vec![],
         settings: settings_receiver,
         listeners: start.listeners.into_iter().map(listener).collect(),
-        credentials: start.credentials.into_iter().map(|(id, one)| (id.to_owned(), one)).collect(),
+        credentials: start
+            .credentials
+            .into_iter()
+            .map(|(id, one)| (id.to_owned(), one))
+            .collect(),
         trust: vec![authority.root.clone()],
         peers: start.peers,
         shutdown: shutdown_receiver,
         network: network_sender,
         report,
     };
-    let service = CATALOGUE.get(start.service).expect("a service of the catalogue");
+    let service = CATALOGUE
+        .get(start.service)
+        .expect("a service of the catalogue");
     let task = tokio::spawn(service.run(context));
-    Running { settings, reports, network, _shutdown: shutdown, task }
+    Running {
+        settings,
+        reports,
+        network,
+        seen: BTreeMap::new(),
+        _shutdown: shutdown,
+        task,
+    }
 }
 
 pub fn fqdn(node: &str) -> String {
@@ -159,8 +174,9 @@ impl Web<'_> {
                 })
             })
             .collect();
-        let only_from: Option<Vec<String>> =
-            self.only_from.map(|nodes| nodes.iter().map(|node| fqdn(node)).collect());
+        let only_from: Option<Vec<String>> = self
+            .only_from
+            .map(|nodes| nodes.iter().map(|node| fqdn(node)).collect());
         let peer = |(node, at): &(&str, SocketAddr)| Peer {
             node: (*node).to_owned(),
             fqdn: fqdn(node),
@@ -220,5 +236,9 @@ pub async fn probe(
         trust: vec![authority.root.clone()],
         connect: Arc::new(Loopback),
     };
-    CATALOGUE.get(service).expect("a service of the catalogue").probe(probe).await
+    CATALOGUE
+        .get(service)
+        .expect("a service of the catalogue")
+        .probe(probe)
+        .await
 }
