@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod authority;
-//mod balancer;
+mod balancer;
 mod curl;
-//mod login;
+mod login;
 mod stage;
 mod tier_web;

@@ -1,8 +1,10 @@
 //! Services on loopback, with a context made by hand.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -18,6 +20,9 @@ use tokio::task::JoinHandle;
 
 use crate::authority::Authority;
 
+/// How long a test waits for what must happen.
+const LIMIT: Duration = Duration::from_secs(10);
+
 /// What a service is started with.
 pub struct Start<'a> {
     pub service: &'static str,
@@ -31,8 +36,9 @@ pub struct Start<'a> {
 /// A service that runs. When it is dropped it is gone, as if it had been killed.
 pub struct Running {
     pub settings: watch::Sender<Value>,
-    pub reports: mpsc::UnboundedReceiver<Report>,
+    reports: mpsc::UnboundedReceiver<Report>,
     pub network: mpsc::UnboundedReceiver<NetworkRequest>,
+    seen: BTreeMap<String, BTreeMap<String, String>>,
     _shutdown: watch::Sender<bool>,
     task: JoinHandle<Result<(), ServiceError>>,
 }
@@ -44,21 +50,26 @@ impl Running {
         let _ = (&mut self.task).await;
     }
 
-    /// Waits for a report in which the pool's members have these states.
+    /// Waits until the pool's members have these states, as far as was reported.
     pub async fn reported(&mut self, pool: &str, states: &[(&str, &str)]) {
         let wanted: BTreeMap<String, String> = states
             .iter()
             .map(|(name, state)| ((*name).into(), (*state).into()))
             .collect();
-        loop {
-            match self.reports.recv().await.expect("a report") {
-                Report::Pool {
-                    pool: name,
-                    members,
-                } if name == pool && members == wanted => return,
-                _ => {}
+        let wait = async {
+            while self.seen.get(pool) != Some(&wanted) {
+                let report = self.reports.recv().await.expect("it runs");
+                if let Report::Pool { pool, members } = report {
+                    self.seen.insert(pool, members);
+                }
             }
-        }
+        };
+        let waited = tokio::time::timeout(LIMIT, wait).await;
+        assert!(
+            waited.is_ok(),
+            "{pool} is never {wanted:?}, but {:?}",
+            self.seen
+        );
     }
 }
 
@@ -103,6 +114,7 @@ pub fn start(authority: &Authority, start: Start<'_>) -> Running {
         settings,
         reports,
         network,
+        seen: BTreeMap::new(),
         _shutdown: shutdown,
         task,
     }
@@ -116,6 +128,30 @@ pub fn listen(address: &str) -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(address).unwrap();
     let at = listener.local_addr().unwrap();
     (listener, at)
+}
+
+/// Waits for a condition, at most as long as [`LIMIT`].
+pub async fn eventually(condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, wait)
+        .await
+        .expect("it comes true");
+}
+
+/// Listens where another socket did. A curl that another test starts may hold that one for as
+/// long as it takes to exec.
+pub async fn bind_again(at: SocketAddr) -> TcpListener {
+    let listener = RefCell::new(None);
+    eventually(async || {
+        *listener.borrow_mut() = TcpListener::bind(at).ok();
+        listener.borrow().is_some()
+    })
+    .await;
+    listener.into_inner().unwrap()
 }
 
 /// Listening sockets of several members that share a port, each on a loopback address of its own.
@@ -137,6 +173,9 @@ pub fn listen_alike(count: u8) -> Vec<(TcpListener, SocketAddr)> {
     }
 }
 
+/// A tier that is asked: its name, what people call it, and its members.
+pub type Asked<'a> = (&'a str, &'a str, Vec<(&'a str, SocketAddr)>);
+
 /// A tier-web on a node, named by its fully qualified name and these hosts.
 pub struct Web<'a> {
     pub node: &'a str,
@@ -144,7 +183,7 @@ pub struct Web<'a> {
     pub hosts: &'a [&'a str],
     pub only_from: Option<&'a [&'a str]>,
     /// Tier by name: what it is called, its port, its members.
-    pub asks: &'a [(&'a str, &'a str, Vec<(&'a str, SocketAddr)>)],
+    pub asks: &'a [Asked<'a>],
 }
 
 impl Web<'_> {
