@@ -79,3 +79,15 @@ fn every_lab_file_meets_the_published_schema() {
     let wrong = serde_json::json!({ "lab": "x", "segments": { "s": { "perfix": "10.0.0.0/24" } } });
     assert!(!validator.is_valid(&wrong), "the schema forbids nothing");
 }
+
+/// The README's picture is what the program draws: `lab graph contoso > docs/contoso.svg`.
+#[test]
+fn the_picture_in_the_readme_is_drawn_by_the_program() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["graph", "contoso"])
+        .output()
+        .expect("the binary runs");
+    assert!(output.status.success());
+    let picture = std::fs::read("docs/contoso.svg").expect("the picture");
+    assert!(picture == output.stdout, "`lab graph contoso` draws another picture");
+}
