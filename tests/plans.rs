@@ -89,5 +89,8 @@ fn the_picture_in_the_readme_is_drawn_by_the_program() {
         .expect("the binary runs");
     assert!(output.status.success());
     let picture = std::fs::read("docs/contoso.svg").expect("the picture");
-    assert!(picture == output.stdout, "`lab graph contoso` draws another picture");
+    assert!(
+        picture == output.stdout,
+        "`lab graph contoso` draws another picture"
+    );
 }
