@@ -111,7 +111,7 @@ fn rules(host: &Host) {
         let ruleset = host.exec(node, &["nft", "list", "ruleset"]).ok().stdout;
         for id in ids {
             assert!(
-                ruleset.contains(&format!("comment \"{id} ")),
+                ruleset.contains(&format!("comment \"{id}\t")),
                 "{id} is not in the kernel of {node}"
             );
         }
