@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::AsRawFd;
 
+use futures::future::try_join_all;
 use nix::libc;
 use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use rtnetlink::packet_route::RouteNetlinkMessage;
@@ -122,12 +123,32 @@ impl Network {
         routes: &[RoutePlan],
         loopback: bool,
     ) -> io::Result<()> {
-        let made = self.try_plug(node, links, routes, loopback).await;
+        let mut legs = Vec::with_capacity(links.len());
+        for (bridge, link) in links {
+            let known = self.bridges.borrow().get(bridge).copied();
+            let bridge = match known {
+                Some(index) => index,
+                None => self.index_of(bridge).await?,
+            };
+            legs.push(Leg {
+                link,
+                bridge,
+                port: self.new_port_index(),
+                index: node.new_index(),
+            });
+        }
+        let made = self.try_plug(node, &legs, routes, loopback).await;
         if made.is_err() {
-            for (_, link) in links {
-                // The first error is the one to tell.
-                let _ = self.delete_link(&link.port).await;
-            }
+            let undo = legs.iter().map(|leg| {
+                let message = LinkMessageBuilder::<LinkUnspec>::new()
+                    .index(leg.port)
+                    .build();
+                let what = format!("to remove the interface {}", leg.link.port);
+                Request::new(what, RouteNetlinkMessage::DelLink(message), 0)
+                    .satisfied_by(&[libc::ENODEV])
+            });
+            // The first error is the one to tell.
+            let _ = self.ask(undo.collect()).await;
         }
         made
     }
@@ -135,22 +156,10 @@ impl Network {
     async fn try_plug(
         &self,
         node: &Network,
-        links: &[(String, &LinkPlan)],
+        legs: &[Leg<'_>],
         routes: &[RoutePlan],
         loopback: bool,
     ) -> io::Result<()> {
-        let mut pairs = Vec::with_capacity(links.len());
-        let mut indices = BTreeMap::new();
-        for (bridge, link) in links {
-            let known = self.bridges.borrow().get(bridge).copied();
-            let bridge = match known {
-                Some(index) => index,
-                None => self.index_of(bridge).await?,
-            };
-            let index = node.new_index();
-            indices.insert(link.interface.as_str(), index);
-            pairs.push(pair(self.new_index(), bridge, node, index, link)?);
-        }
         if loopback {
             // A router asks for its neighbours from its link-local address, which the kernel gives
             // it when a link goes up. With duplicates looked for, it is of no use for two seconds.
@@ -161,24 +170,23 @@ impl Network {
             ];
             sysctl::write(node.namespace(), &settings.map(setting).into())?;
         }
-        self.ask(pairs).await?;
+        let pairs = legs.iter().map(|leg| leg.pair(node));
+        self.ask(pairs.collect::<io::Result<_>>()?).await?;
 
         let mut requests = Vec::new();
         if loopback {
             requests.push(switch(LOOPBACK, "lo", true));
         }
-        for (_, link) in links {
-            let Some(&index) = indices.get(link.interface.as_str()) else {
-                continue;
-            };
-            requests.push(switch(index, &link.interface, true));
-            let add = |address| address::add(index, &link.interface, address);
+        for Leg { link, index, .. } in legs {
+            requests.push(switch(*index, &link.interface, true));
+            let add = |address| address::add(*index, &link.interface, address);
             requests.extend(link.addresses.iter().map(add));
-            requests.extend(shape::add(index, link)?);
+            requests.extend(shape::add(*index, link)?);
         }
         for plan in routes {
-            let index = match indices.get(plan.interface.as_str()) {
-                Some(&index) => index,
+            let leg = legs.iter().find(|leg| leg.link.interface == plan.interface);
+            let index = match leg {
+                Some(leg) => leg.index,
                 None => node.index_of(&plan.interface).await?,
             };
             requests.push(route::add(index, plan)?);
@@ -186,11 +194,13 @@ impl Network {
         node.ask(requests).await?;
 
         // Only now: the kernel takes no IPv6 route over a wire without a carrier.
-        for (_, link) in links.iter().filter(|(_, link)| !link.up) {
-            let port = self.index_of(&link.port).await?;
-            self.ask(vec![switch(port, &link.port, false)]).await?;
-        }
-        Ok(())
+        let pulled = legs.iter().filter(|leg| !leg.link.up);
+        let pulled = pulled.map(|leg| switch(leg.port, &leg.link.port, false));
+        self.ask(pulled.collect()).await?;
+        let up = legs.iter().filter(|leg| leg.link.up);
+        try_join_all(up.map(|leg| self.until_forwarding(leg.port)))
+            .await
+            .map(drop)
     }
 
     /// Changes a link in place: carrier, MTU, hardware address, addresses, limits. What is alike
@@ -243,7 +253,11 @@ impl Network {
             fabrics.push(switch(port, &to.port, to.up));
         }
         self.ask(fabrics).await?;
-        node.ask(nodes).await
+        node.ask(nodes).await?;
+        if to.up && !from.up {
+            self.until_forwarding(port).await?;
+        }
+        Ok(())
     }
 
     /// New interfaces here speak for nobody: no IPv6 address of their own, so no neighbour
@@ -264,40 +278,48 @@ impl Network {
     }
 }
 
-/// A veth pair: one end here on the bridge and up, the other in the node under its final name.
-fn pair(
-    port: u32,
+/// A link about to be made.
+struct Leg<'a> {
+    link: &'a LinkPlan,
+    /// Index of the bridge.
     bridge: u32,
-    node: &Network,
+    /// Index of the end on the bridge.
+    port: u32,
+    /// Index of the end in the node.
     index: u32,
-    link: &LinkPlan,
-) -> io::Result<Request> {
-    // Never up in this message: the kernel would first make the pair, then find that the node's
-    // end can't go up alone (ENOTCONN), and take 16 ms to undo it all.
-    let peer = LinkMessageBuilder::<LinkUnspec>::new()
-        .index(index)
-        .name(link.interface.clone())
-        .address(hardware_address(&link.mac)?)
-        .mtu(link.mtu)
-        .setns_by_fd(node.namespace().fd().as_raw_fd())
-        .append_extra_attribute(LinkAttribute::NumTxQueues(1))
-        .append_extra_attribute(LinkAttribute::NumRxQueues(1))
-        .build();
-    let message = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
-        .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
-        .index(port)
-        .name(link.port.clone())
-        .mtu(link.mtu)
-        .controller(bridge)
-        .append_extra_attribute(LinkAttribute::NumTxQueues(1))
-        .append_extra_attribute(LinkAttribute::NumRxQueues(1))
-        .up()
-        .build();
-    let what = format!(
-        "the wire between {} and the bridge of {}",
-        link.interface, link.segment
-    );
-    Ok(new_link(what, message))
+}
+
+impl Leg<'_> {
+    /// A veth pair: one end here on the bridge and up, the other in the node under its final name.
+    fn pair(&self, node: &Network) -> io::Result<Request> {
+        let link = self.link;
+        // Never up in this message: the kernel would first make the pair, then find that the
+        // node's end can't go up alone (ENOTCONN), and take 16 ms to undo it all.
+        let peer = LinkMessageBuilder::<LinkUnspec>::new()
+            .index(self.index)
+            .name(link.interface.clone())
+            .address(hardware_address(&link.mac)?)
+            .mtu(link.mtu)
+            .setns_by_fd(node.namespace().fd().as_raw_fd())
+            .append_extra_attribute(LinkAttribute::NumTxQueues(1))
+            .append_extra_attribute(LinkAttribute::NumRxQueues(1))
+            .build();
+        let message = LinkMessageBuilder::<LinkVeth>::new_with_info_kind(InfoKind::Veth)
+            .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
+            .index(self.port)
+            .name(link.port.clone())
+            .mtu(link.mtu)
+            .controller(self.bridge)
+            .append_extra_attribute(LinkAttribute::NumTxQueues(1))
+            .append_extra_attribute(LinkAttribute::NumRxQueues(1))
+            .up()
+            .build();
+        let what = format!(
+            "the wire between {} and the bridge of {}",
+            link.interface, link.segment
+        );
+        Ok(new_link(what, message))
+    }
 }
 
 fn new_link(what: String, message: LinkMessage) -> Request {

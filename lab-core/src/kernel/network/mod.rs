@@ -6,6 +6,7 @@
 //! takes the next.
 
 mod address;
+mod carrier;
 mod link;
 mod request;
 mod route;
@@ -29,6 +30,10 @@ const MAX_IN_FLIGHT: usize = 64;
 /// interface exists, so that what builds on it need not wait; below are the numbers that the
 /// kernel gives by itself (loopback, tunnel devices that come with a namespace).
 const FIRST_INDEX: u32 = 1000;
+/// The ends of links on a bridge are numbered from here on. An end and its peer must not have the
+/// same number in their namespaces: the kernel would take the news of the carrier for that of a
+/// physical card, and spread such news once a second only (linkwatch_urgent_event).
+const FIRST_PORT: u32 = 1_000_000;
 
 /// Links, addresses and routes of one network namespace.
 #[derive(Debug)]
@@ -38,6 +43,7 @@ pub struct Network {
     in_flight: Semaphore,
     driver: tokio::task::JoinHandle<()>,
     next_index: Cell<u32>,
+    next_port: Cell<u32>,
     /// Bridges made here, by name.
     bridges: RefCell<BTreeMap<String, u32>>,
     /// New interfaces of this namespace speak no IPv6 of their own.
@@ -63,6 +69,7 @@ impl Network {
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             driver,
             next_index: Cell::new(FIRST_INDEX),
+            next_port: Cell::new(FIRST_PORT),
             bridges: RefCell::default(),
             silent: Cell::new(false),
         })
@@ -74,9 +81,11 @@ impl Network {
     }
 
     fn new_index(&self) -> u32 {
-        let index = self.next_index.get();
-        self.next_index.set(index + 1);
-        index
+        self.next_index.replace(self.next_index.get() + 1)
+    }
+
+    fn new_port_index(&self) -> u32 {
+        self.next_port.replace(self.next_port.get() + 1)
     }
 }
 

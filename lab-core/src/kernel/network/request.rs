@@ -125,14 +125,19 @@ impl Network {
     /// # Errors
     /// There is none of that name.
     pub(super) async fn index_of(&self, name: &str) -> io::Result<u32> {
-        Ok(self.find(name).await?.header.index)
-    }
-
-    async fn find(&self, name: &str) -> io::Result<LinkMessage> {
         let mut message = LinkMessage::default();
         message
             .attributes
             .push(LinkAttribute::IfName(name.to_owned()));
+        let found = self.find(message, name).await?;
+        Ok(found.header.index)
+    }
+
+    /// The interface that a message names; `name` is what to call it in an error.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) async fn find(&self, message: LinkMessage, name: &str) -> io::Result<LinkMessage> {
         let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetLink(message));
         message.header.flags = NLM_F_REQUEST;
         let refused = |errno, words| Refused {
@@ -157,7 +162,9 @@ impl Network {
     #[cfg(test)]
     pub(super) async fn link_of(&self, name: &str) -> io::Result<(u32, String)> {
         let mut found = (0, String::new());
-        for attribute in self.find(name).await?.attributes {
+        let mut message = LinkMessage::default();
+        message.header.index = self.index_of(name).await?;
+        for attribute in self.find(message, name).await?.attributes {
             match attribute {
                 LinkAttribute::Mtu(mtu) => found.0 = mtu,
                 LinkAttribute::Address(bytes) => {
