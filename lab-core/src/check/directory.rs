@@ -28,7 +28,7 @@ pub(super) fn directory(
                 &netbios.place,
                 "this name",
             )
-            .help("it has up to 15 letters, digits and hyphens, like `CONTOSO`"),
+            .help("it has up to 15 letters, digits and hyphens, like `EXAMPLE`"),
         );
     }
     let mut users = BTreeMap::new();
