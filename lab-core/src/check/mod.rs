@@ -32,6 +32,7 @@ mod targets;
 mod traffic;
 mod views;
 mod vips;
+mod ways;
 mod zones;
 
 pub use crate::model::{Diagnostic, Severity};

@@ -76,7 +76,7 @@ pub fn load(source: &Source, catalogue: Catalogue) -> Checked {
     // The last checks look at a lab that is whole.
     if let (Some(lab), false) = (&lab, has_errors(&diagnostics)) {
         super::services::set_up(lab, catalogue, &mut diagnostics);
-        // Call site of the ways there and back: `diagnostics.extend(super::ways::ways(lab));`
+        diagnostics.extend(super::ways::ways(lab));
     }
     let order: BTreeMap<&str, usize> = sources
         .keys()

@@ -157,7 +157,7 @@ impl Site {
         headers: &HeaderMap,
         path: &TierPath,
     ) -> Response<Body> {
-        let client = visitor.address.ip().to_string();
+        let client = visitor.address.ip().to_canonical().to_string();
         let took_part = path.to_string();
         let forwarded = headers
             .get("x-forwarded-for")
