@@ -12,6 +12,7 @@ pub use comment::{id_of, place_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use nlink::netlink::nftables::{
     BaseChain, Chain as NftChain, Family, FilterHook, NFT_MSG_NEWTABLE, NatHook, Policy, Priority,
     RawMessage, RuleExpr, Transaction,
@@ -26,6 +27,8 @@ use crate::plan::{Chain, Hook, Ruleset};
 const TABLE: &str = "tierlab";
 /// It sees IPv4 and IPv6.
 const FAMILY: Family = Family::Inet;
+/// Bytes of a transaction, if the host lets.
+const LONGEST_TRANSACTION: usize = 4 << 20;
 /// How often a change is tried again that met another one.
 const ATTEMPTS: usize = 8;
 
@@ -143,10 +146,21 @@ pub async fn counters(namespace: &NetNs) -> io::Result<BTreeMap<String, Count>> 
 }
 
 fn connect(namespace: &NetNs) -> io::Result<Connection<Nftables>> {
-    namespace.within(|| Connection::<Nftables>::new().map_err(|error| said(&error)))
+    let connection =
+        namespace.within(|| Connection::<Nftables>::new().map_err(|error| said(&error)))?;
+    // A transaction is one datagram, so the buffer limits how many rules a node may have. The
+    // kernel cuts this down to net.core.wmem_max: by default 400 KiB, some 500 rules.
+    setsockopt(connection.socket(), sockopt::SndBuf, &LONGEST_TRANSACTION)?;
+    Ok(connection)
 }
 
 fn said(error: &nlink::Error) -> io::Error {
+    if error.errno() == Some(nix::libc::EMSGSIZE) {
+        return io::Error::other(
+            "the rules are too many for one transaction: raise net.core.wmem_max of the host, or \
+             join rules that differ in addresses or ports only",
+        );
+    }
     let kind = error.errno().map_or(io::ErrorKind::Other, |errno| {
         io::Error::from_raw_os_error(errno).kind()
     });

@@ -653,3 +653,22 @@ fn marks() -> io::Result<Vec<u32>> {
     }
     Ok(marks)
 }
+
+#[test]
+fn an_acl_may_be_long() {
+    in_own_network(module_path!(), "an_acl_may_be_long", || async {
+        let node = Network::open(crate::kernel::netns::NetNs::new()?)?;
+        let many = |number| {
+            let sources = Match::Sources(vec![net("10.0.0.0/24"), net("10.0.2.0/24")]);
+            rule(
+                "P7",
+                vec![sources, Match::Tcp(port(number))],
+                Action::Accept,
+            )
+        };
+        let rules = acl((1..=400).map(many).collect());
+        apply(node.namespace(), &rules).await?;
+        assert_eq!(counters(node.namespace()).await?.len(), 2);
+        Ok(())
+    });
+}
