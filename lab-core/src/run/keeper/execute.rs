@@ -237,7 +237,7 @@ pub(super) fn spread(chain: &mut crate::plan::Chain, members: &[std::net::IpAddr
         if let Action::Dnat { targets, .. } = &mut rule.action {
             targets.retain(|target| members.contains(&target.address));
             if targets.is_empty() {
-                rule.action = Action::Drop;
+                rule.action = Action::Reject;
             }
         }
     }
