@@ -1,8 +1,10 @@
 //! Services on loopback, with a context made by hand.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -17,6 +19,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::authority::Authority;
+
+/// How long a test waits for what must happen.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// What a service is started with.
 pub struct Start<'a> {
@@ -51,11 +56,20 @@ impl Running {
             .iter()
             .map(|(name, state)| ((*name).into(), (*state).into()))
             .collect();
-        while self.seen.get(pool) != Some(&wanted) {
-            if let Report::Pool { pool, members } = self.reports.recv().await.expect("a report") {
-                self.seen.insert(pool, members);
+        let wait = async {
+            while self.seen.get(pool) != Some(&wanted) {
+                let report = self.reports.recv().await.expect("it runs");
+                if let Report::Pool { pool, members } = report {
+                    self.seen.insert(pool, members);
+                }
             }
-        }
+        };
+        let waited = tokio::time::timeout(LIMIT, wait).await;
+        assert!(
+            waited.is_ok(),
+            "{pool} is never {wanted:?}, but {:?}",
+            self.seen
+        );
     }
 }
 
@@ -114,6 +128,30 @@ pub fn listen(address: &str) -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(address).unwrap();
     let at = listener.local_addr().unwrap();
     (listener, at)
+}
+
+/// Waits for a condition, at most as long as [`LIMIT`].
+pub async fn eventually(condition: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, wait)
+        .await
+        .expect("it comes true");
+}
+
+/// Listens where another socket did. A curl that another test starts may hold that one for as
+/// long as it takes to exec.
+pub async fn bind_again(at: SocketAddr) -> TcpListener {
+    let listener = RefCell::new(None);
+    eventually(async || {
+        *listener.borrow_mut() = TcpListener::bind(at).ok();
+        listener.borrow().is_some()
+    })
+    .await;
+    listener.into_inner().unwrap()
 }
 
 /// Listening sockets of several members that share a port, each on a loopback address of its own.
