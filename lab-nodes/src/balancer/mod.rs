@@ -2,13 +2,13 @@
 //! puts on it (B1 to B5). Layer 7 ends TLS here and sends requests on over new connections;
 //! layer 4 is done by the kernel, this service says with which members.
 //!
-//! - [`setup`]: from the lab's VIPs to [`settings`];
-//! - [`pool`], [`health`], [`announce`]: members, whether they are well, and who is told;
-//! - [`affinity`], [`publish`]: which member, and which paths;
-//! - [`device`]: VIPs, sites and pools as they are now;
-//! - [`visit`], [`link`], [`exchange`]: a client's connection, those it owns to the members,
+//! - `setup`: from the lab's VIPs to `settings`;
+//! - `pool`, `health`, `announce`: members, whether they are well, and who is told;
+//! - `affinity`, `publish`: which member, and which paths;
+//! - `device`: VIPs, sites and pools as they are now;
+//! - `visit`, `link`, `exchange`: a client's connection, those it owns to the members,
 //!   and what happens to the heads of requests and responses on the way;
-//! - [`probe`]: the health check from another node.
+//! - `probe`: the health check from another node.
 
 mod affinity;
 mod announce;

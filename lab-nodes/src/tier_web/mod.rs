@@ -1,10 +1,10 @@
 //! `tier-web`: a web server that stands for one tier of a farm. It answers only when the tiers
 //! it asks do, over TLS that both sides verify, and says which nodes took part.
 //!
-//! - [`options`]: what a lab file says, and what is wrong with it;
-//! - [`setup`]: from that and the lab to [`settings`];
-//! - [`site`]: a request and its answer;
-//! - [`tier`]: asking the members of another tier.
+//! - `options`: what a lab file says, and what is wrong with it;
+//! - `setup`: from that and the lab to `settings`;
+//! - `site`: a request and its answer;
+//! - `tier`: asking the members of another tier.
 
 mod options;
 mod settings;

@@ -1,9 +1,9 @@
 //! TLS as the services of a lab speak it: certificates of the lab's CA on both sides, TLS 1.2
 //! and 1.3, HTTP/1.1 by ALPN.
 //!
-//! - [`server`]: the side that shows a certificate and may ask the client for one;
-//! - [`client`]: the side that verifies it, and shows its own where it has one;
-//! - [`identity`]: which names a verified certificate stands for.
+//! - `server`: the side that shows a certificate and may ask the client for one;
+//! - `client`: the side that verifies it, and shows its own where it has one;
+//! - `identity`: which names a verified certificate stands for.
 //!
 //! Nothing here can be told to skip a verification.
 

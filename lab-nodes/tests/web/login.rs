@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::authority::Authority;
-use crate::balancer::{HOST, balance, health, layer7, pool, site};
+use crate::device::{HOST, balance, health, layer7, pool, site};
 use crate::stage::{fqdn, listen, listen_alike};
 
 /// Challenges on the first message, believes the name in the third, remembers it for as long as
@@ -84,7 +84,11 @@ impl Backend {
                 let identity = Mutex::new(None);
                 let service = hyper::service::service_fn(|request| {
                     let response = this.answer(&identity, &request);
-                    async move { Ok::<_, std::convert::Infallible>(response) }
+                    let dies = request
+                        .headers()
+                        .get("authorization")
+                        .is_some_and(|it| it == "NTLM die");
+                    async move { if dies { Err("it dies") } else { Ok(response) } }
                 });
                 let _ = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service)
@@ -188,6 +192,10 @@ async fn a_login_stays_with_the_connection_that_made_it() {
             "nobody logged this one in"
         );
     }
+
+    // A connection that dies of a request: he is told, and has to begin anew.
+    assert_eq!(bob.ask(Some("die")).await.unwrap().0, 502);
+    assert!(bob.ask(None).await.is_err(), "his connection has ended");
 
     // Her connection dies with the member: she is told, or her own connection ends. Never does
     // she speak with another's name, nor as nobody on a connection she thinks is hers.

@@ -1,9 +1,13 @@
 //! `tier-web` and `balancer` on loopback, asked by curl.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod affinity;
 mod authority;
-mod balancer;
 mod curl;
+mod device;
+mod health;
 mod login;
+mod publishing;
+mod setup;
 mod stage;
 mod tier_web;

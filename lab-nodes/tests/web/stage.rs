@@ -173,7 +173,7 @@ pub fn listen_alike(count: u8) -> Vec<(TcpListener, SocketAddr)> {
     }
 }
 
-/// A tier that is asked: its name, what people call it, and its members.
+/// A tier that is asked: its name, what people call it, its members.
 pub type Asked<'a> = (&'a str, &'a str, Vec<(&'a str, SocketAddr)>);
 
 /// A tier-web on a node, named by its fully qualified name and these hosts.
@@ -182,7 +182,6 @@ pub struct Web<'a> {
     pub tier: &'a str,
     pub hosts: &'a [&'a str],
     pub only_from: Option<&'a [&'a str]>,
-    /// Tier by name: what it is called, its port, its members.
     pub asks: &'a [Asked<'a>],
 }
 
