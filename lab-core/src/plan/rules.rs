@@ -64,7 +64,7 @@ impl Hook {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Id in the lab file (`P7`), or what made it (`established`, `masquerade`, `vip exchange`).
-    /// Written into the rule's comment as `<id>` or `<id> <file>:<line>`.
+    /// Written into the rule's comment as `<id>`, or `<id>`, a tab and `<file>:<line>`.
     pub id: String,
     /// `file:line` behind it, where there is one.
     pub place: Option<String>,
