@@ -7,6 +7,7 @@
 
 mod changes;
 mod cli;
+mod counters;
 mod embedded;
 mod graph;
 mod output;

@@ -5,14 +5,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
+use crate::counters::counters;
 use crate::output::{Failure, Screen, counted};
 use crate::overview::{lasted, overview};
 use crate::running::Which;
 
 /// Show what is where in a lab, and how it is
 ///
-/// Nodes by zone with their addresses and processes, VIPs with their members, faults in force.
-/// With --json also the packets counted by each rule.
+/// Nodes by zone with their addresses and processes, VIPs with their members, faults in force, and
+/// what the rules of ACLs have counted.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -50,11 +51,12 @@ impl Status {
             .unwrap_or_default()
             .as_secs();
         let text = format!(
-            "{}{title}\n{}, up for {}\n\n{}",
+            "{}{title}\n{}, up for {}\n\n{}\n\n{}",
             paint.bold(&status.lab),
             counted(status.nodes.len(), processes),
             lasted(now.saturating_sub(status.since / 1000)),
-            overview(&plan, &status, paint)
+            overview(&plan, &status, paint).trim_end(),
+            counters(&plan, &status, paint)
         );
         screen.print(&format!("{}\n", text.trim_end()))?;
         Ok(ExitCode::SUCCESS)

@@ -73,6 +73,14 @@ fn c3(host: &Host) {
         .as_u64()
         .expect("P12 is counted");
     assert!(after > before, "P12 counted {before}, then {after}");
+    let shown = host.lab(&["status"]).ok();
+    assert!(
+        shown
+            .stdout
+            .lines()
+            .any(|line| line.trim_start().starts_with("P12 ") && line.contains("dropped")),
+        "{shown}"
+    );
 }
 
 fn c4(host: &Host) {
