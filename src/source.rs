@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use lab_core::check::{Checked, Lab, Severity, Source, load, render};
+use lab_core::check::{Checked, Lab, Source, load, needs, render};
+use lab_core::kernel::facility::{State, survey_of};
 use lab_core::plan::{Plan, plan};
 use lab_nodes::CATALOGUE;
 
@@ -45,26 +46,81 @@ impl LabFile {
         }
     }
 
-    /// Finds, checks and plans it; what is wrong with it goes to stderr.
+    /// Finds and checks it, for this host, too. Must be called while the process has one thread.
+    ///
+    /// # Errors
+    /// It can't be found.
+    pub fn check(&self) -> Result<Verdict, Failure> {
+        let mut checked = load(&self.find()?, CATALOGUE);
+        let code = if checked.lab.is_none() {
+            2
+        } else if host_can(&mut checked) {
+            0
+        } else {
+            3
+        };
+        Ok(Verdict { checked, code })
+    }
+
+    /// Finds, checks and plans it for this host; what is wrong with it goes to stderr. Must be
+    /// called while the process has one thread.
+    ///
+    /// # Errors
+    /// It can't be found, it is not in order, or this host can't build it.
+    pub fn plan_to_build(&self, screen: &Screen) -> Result<Plan, Failure> {
+        Ok(plan(&self.check()?.accept(screen)?, CATALOGUE))
+    }
+
+    /// As [`Self::plan_to_build`], for whatever host.
     ///
     /// # Errors
     /// It can't be found, or it is not in order.
     pub fn plan(&self, screen: &Screen) -> Result<Plan, Failure> {
-        let source = self.find()?;
-        Ok(plan(&accept(load(&source, CATALOGUE), screen)?, CATALOGUE))
+        let checked = load(&self.find()?, CATALOGUE);
+        let code = if checked.has_errors() { 2 } else { 0 };
+        Ok(plan(&Verdict { checked, code }.accept(screen)?, CATALOGUE))
     }
 }
 
-/// The lab, if nothing is wrong with it; errors and warnings go to stderr.
-fn accept(checked: Checked, screen: &Screen) -> Result<Lab, Failure> {
-    if !checked.diagnostics.is_empty() {
-        screen.note(render(&checked, screen.stderr().is_on()).trim_end());
+/// What the check found, and the exit code that it means: 0, 2 (the file) or 3 (the host).
+pub struct Verdict {
+    /// What it found.
+    pub checked: Checked,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Verdict {
+    /// The lab, if nothing is wrong with it; errors and warnings go to stderr.
+    fn accept(self, screen: &Screen) -> Result<Lab, Failure> {
+        if !self.checked.diagnostics.is_empty() {
+            screen.note(render(&self.checked, screen.stderr().is_on()).trim_end());
+        }
+        match (self.checked.lab, self.code) {
+            (Some(lab), 0) => Ok(lab),
+            (_, code) => Err(Failure::Reported(code)),
+        }
     }
-    let wrong = checked
-        .diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error);
-    checked.lab.filter(|_| !wrong).ok_or(Failure::Reported(2))
+}
+
+/// Tries what the lab needs of this host; what the host refused is added to the diagnostics.
+fn host_can(checked: &mut Checked) -> bool {
+    let needs = checked.lab.as_ref().map(needs).unwrap_or_default();
+    let missing = survey_of(|name| needs.iter().any(|need| need.facility == name))
+        .into_iter()
+        .filter_map(|facility| match facility.state {
+            State::Works => None,
+            State::Missing(refusal) => Some((facility.name, refusal)),
+        });
+    let unmet: Vec<_> = missing
+        .filter_map(|(name, refusal)| {
+            let need = needs.iter().find(|need| need.facility == name)?;
+            Some(need.unmet(&refusal))
+        })
+        .collect();
+    let can = unmet.is_empty();
+    checked.diagnostics.extend(unmet);
+    can
 }
 
 fn resolve(file: Option<&str>, folder: &Path) -> Result<Source, Failure> {

@@ -25,5 +25,12 @@ fn a_wire_with_delay_needs_netem_and_says_so() {
     } else {
         up.fails_with(3).complains("netem").complains("lab doctor");
         host.lab(&["status"]).fails_with(2);
+        // Already the check says so, at the line; a picture needs no kernel.
+        host.lab(&["check", &file.to_string_lossy()])
+            .fails_with(3)
+            .complains("netem")
+            .complains("lab.yaml:5:");
+        host.lab(&["graph", &file.to_string_lossy(), "--format", "dot"])
+            .ok();
     }
 }

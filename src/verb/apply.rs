@@ -33,7 +33,7 @@ impl Apply {
     /// # Errors
     /// The lab file is not in order, its lab is not up, or the change failed.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let plan = self.file.plan(screen)?;
+        let plan = self.file.plan_to_build(screen)?;
         let lab = find(&plan.lab)?;
         let in_force = lab.plan()?;
         let as_it_will_be = still_broken(plan.clone(), &in_force, &lab.status()?.faults);

@@ -3,14 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lab_core::check::{Checked, Diagnostic, Severity, load, render};
-use lab_nodes::CATALOGUE;
+use lab_core::check::{Checked, Diagnostic, Lab, Severity, render};
 use serde_json::{Value, json};
 
 use crate::output::{Colour, Failure, Screen};
-use crate::source::LabFile;
+use crate::source::{LabFile, Verdict};
 
 /// Find everything that is wrong with a lab file, without starting anything
+///
+/// What the lab needs of the kernel is tried, in namespaces that end with the trial. The exit code
+/// is 2 where the file is wrong, 3 where this host lacks something.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -31,24 +33,19 @@ impl Check {
     /// # Errors
     /// There is no such file. A lab that is not in order is a result, with exit code 2.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let checked = load(&self.file.find()?, CATALOGUE);
-        let errors = count(&checked, Severity::Error);
+        let Verdict { checked, code } = self.file.check()?;
         if self.json {
-            screen.json(&as_json(&checked, errors == 0))?;
+            screen.json(&as_json(&checked, code == 0))?;
         } else {
             if !checked.diagnostics.is_empty() {
                 screen.note(render(&checked, screen.stderr().is_on()).trim_end());
             }
-            match verdict(&checked, errors, screen) {
-                Ok(good) => screen.print(&good)?,
-                Err(bad) => screen.note(&bad),
+            // Of errors the report has the count.
+            if let Some(lab) = checked.lab.as_ref().filter(|_| code == 0) {
+                screen.print(&in_order(lab, count(&checked, Severity::Warning), screen))?;
             }
         }
-        Ok(if errors == 0 && checked.lab.is_some() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::from(2)
-        })
+        Ok(ExitCode::from(code))
     }
 }
 
@@ -60,28 +57,19 @@ fn count(checked: &Checked, severity: Severity) -> usize {
         .count()
 }
 
-fn verdict(checked: &Checked, errors: usize, screen: &Screen) -> Result<String, String> {
+fn in_order(lab: &Lab, warnings: usize, screen: &Screen) -> String {
     let plural =
         |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let warnings = match count(checked, Severity::Warning) {
+    let warnings = match warnings {
         0 => String::new(),
         count => format!(", {}", plural(count, "warning")),
     };
-    match &checked.lab {
-        Some(lab) if errors == 0 => Ok(format!(
-            "{} is in order: {}, {}{warnings}\n",
-            screen.stdout().bold_in(Colour::Green, &lab.name),
-            plural(lab.segments.len(), "segment"),
-            plural(lab.nodes.len(), "node"),
-        )),
-        _ => {
-            let errors = plural(errors, "error");
-            Err(format!(
-                "{}{warnings}",
-                screen.stderr().bold_in(Colour::Red, &errors)
-            ))
-        }
-    }
+    format!(
+        "{} is in order: {}, {}{warnings}\n",
+        screen.stdout().bold_in(Colour::Green, &lab.name),
+        plural(lab.segments.len(), "segment"),
+        plural(lab.nodes.len(), "node"),
+    )
 }
 
 fn as_json(checked: &Checked, in_order: bool) -> Value {

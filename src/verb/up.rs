@@ -45,7 +45,7 @@ impl Up {
     /// # Errors
     /// The lab file is not in order, the host can't do it, or something did not become healthy.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let plan = self.file.plan(screen)?;
+        let plan = self.file.plan_to_build(screen)?;
         let mut reporter = Reporter::new(screen);
         // One thread until this returns: it forks.
         let outcome = launcher::up(plan.clone(), CATALOGUE, &mut |step| reporter.step(step));

@@ -16,6 +16,7 @@ mod literal;
 mod members;
 mod names;
 mod nat;
+mod needs;
 mod nodes;
 mod read;
 mod records;
@@ -37,6 +38,7 @@ mod zones;
 
 pub use crate::model::{Diagnostic, Severity};
 pub use lab::*;
+pub use needs::{Need, needs};
 pub use render::render;
 pub use schema::schema;
 pub use source::{Checked, Source, load};
