@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
+use lab_core::plan::Fault;
 use lab_core::plan::Plan;
-use lab_core::run::control::{Fault, NodeStatus, ProcessState, Status};
+use lab_core::run::control::{NodeStatus, ProcessState, Status};
 
 use crate::output::{Colour, Paint, Table};
 use crate::zones;
@@ -200,7 +201,8 @@ pub fn lasted(seconds: u64) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use lab_core::run::control::{Fault, NodeStatus, ProcessState, ProcessStatus, Status};
+    use lab_core::plan::Fault;
+    use lab_core::run::control::{NodeStatus, ProcessState, ProcessStatus, Status};
 
     use crate::graph::example;
     use crate::output::{Paint, When};

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lab_core::plan::{Plan, ProcessKind, diff};
+use lab_core::plan::{diff, with_faults};
 use lab_core::run::client::{RunningLab, running_labs};
-use lab_core::run::control::{Fault, Refusal};
+use lab_core::run::control::Refusal;
 
 use crate::changes::sentence;
 use crate::output::{Colour, Failure, Reporter, Screen};
@@ -36,7 +36,9 @@ impl Apply {
         let plan = self.file.plan_to_build(screen)?;
         let lab = find(&plan.lab)?;
         let in_force = lab.plan()?;
-        let as_it_will_be = still_broken(plan.clone(), &in_force, &lab.status()?.faults);
+        // Faults stay in force while a file is applied, so what they broke is no change.
+        let faults = lab.status()?.faults.into_iter().collect();
+        let as_it_will_be = with_faults(&plan, &faults);
         let changes: Vec<String> = diff(&in_force, &as_it_will_be)
             .iter()
             .map(sentence)
@@ -103,87 +105,5 @@ fn counted(count: usize) -> String {
         "1 thing".to_owned()
     } else {
         format!("{count} things")
-    }
-}
-
-/// Faults stay in force while a file is applied, so what they broke is no change.
-fn still_broken(mut plan: Plan, in_force: &Plan, faults: &[Fault]) -> Plan {
-    for fault in faults {
-        match fault {
-            Fault::Link { node, segment } => {
-                let links = plan
-                    .nodes
-                    .get_mut(node)
-                    .into_iter()
-                    .flat_map(|node| node.links.iter_mut());
-                links
-                    .filter(|link| link.segment == *segment)
-                    .for_each(|link| link.up = false);
-            }
-            Fault::Kill { node } => {
-                if let Some(node) = plan.nodes.get_mut(node) {
-                    node.running = false;
-                }
-            }
-            Fault::Stop { node, process } => {
-                let processes = plan
-                    .nodes
-                    .get_mut(node)
-                    .into_iter()
-                    .flat_map(|node| node.processes.iter_mut());
-                processes
-                    .filter(|known| process.as_ref().is_none_or(|name| known.name == *name))
-                    .for_each(|known| known.running = false);
-            }
-            Fault::Drain { .. } => keep_drained(&mut plan, in_force),
-        }
-    }
-    plan
-}
-
-fn keep_drained(plan: &mut Plan, in_force: &Plan) {
-    for (name, node) in &mut plan.nodes {
-        for process in &mut node.processes {
-            let old = in_force
-                .nodes
-                .get(name)
-                .and_then(|node| node.processes.iter().find(|old| old.name == process.name));
-            if let ProcessKind::Service { settings, .. } = &mut process.kind
-                && let Some(ProcessKind::Service { settings: old, .. }) = old.map(|old| &old.kind)
-                && let (Some(drained), Some(old)) =
-                    (settings.get_mut("drained"), old.get("drained"))
-            {
-                *drained = old.clone();
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use lab_core::run::control::Fault;
-
-    use crate::graph::example;
-
-    #[test]
-    fn what_a_fault_broke_is_no_change() {
-        let faults = [
-            Fault::Kill {
-                node: "web1".into(),
-            },
-            Fault::Link {
-                node: "core".into(),
-                segment: "frontend".into(),
-            },
-        ];
-        let plan = super::still_broken(example::plan(), &example::plan(), &faults);
-        assert!(!plan.nodes["web1"].running);
-        let carrier: Vec<bool> = plan.nodes["core"]
-            .links
-            .iter()
-            .map(|link| link.up)
-            .collect();
-        assert_eq!(carrier, [true, false, true]);
-        assert!(plan.nodes["web2"].running);
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use lab_core::run::control::Fault;
+use lab_core::plan::Fault;
 
 use crate::output::{Failure, Screen};
 use crate::overview::said;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use lab_core::run::control::Fault;
+use lab_core::plan::Fault;
 
 use super::fault::What;
 use crate::output::{Failure, Screen};

@@ -5,6 +5,7 @@
 mod certificates;
 mod compute;
 mod diff;
+mod fault;
 mod files;
 mod links;
 mod processes;
@@ -15,6 +16,7 @@ mod vips;
 
 pub use compute::plan;
 pub use diff::{Operation, diff};
+pub use fault::{Fault, with_faults};
 pub use rules::{Action, Chain, ChainType, Hook, Match, PortRange, Rule, Ruleset, Target};
 pub use sysctls::in_writing_order;
 

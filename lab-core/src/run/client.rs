@@ -6,14 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::control::{
-    Exec, ExecControl, Fault, Hello, LogLine, PROTOCOL, Progress, Refusal, Request, Response,
-    Status,
+    Exec, ExecControl, Hello, LogLine, PROTOCOL, Progress, Refusal, Request, Response, Status,
 };
 use super::folders::Folders;
 use super::launcher::wait_dead;
 use super::wire::{Inbox, Outbox};
 use crate::kernel::process;
-use crate::plan::Plan;
+use crate::plan::{Fault, Plan};
 
 /// A lab that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]

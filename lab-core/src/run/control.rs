@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::kernel::nft::Count;
-use crate::plan::Plan;
+use crate::plan::{Fault, Plan};
 
 /// Version of the protocol; a keeper refuses another one with [`Response::Error`].
 pub const PROTOCOL: u32 = 1;
@@ -93,36 +93,6 @@ pub struct TerminalSize {
     pub rows: u16,
     /// Columns.
     pub columns: u16,
-}
-
-/// Something broken on purpose.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Fault {
-    /// A node's leg on a segment loses its carrier.
-    Link {
-        /// Node.
-        node: String,
-        /// Segment.
-        segment: String,
-    },
-    /// A node is switched off.
-    Kill {
-        /// Node.
-        node: String,
-    },
-    /// A process of a node is stopped (all of them where none is named).
-    Stop {
-        /// Node.
-        node: String,
-        /// Process.
-        process: Option<String>,
-    },
-    /// A member gets no new work from any balancer.
-    Drain {
-        /// Member (a node).
-        node: String,
-    },
 }
 
 /// What the keeper answers.

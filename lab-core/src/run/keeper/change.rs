@@ -7,55 +7,8 @@ use std::time::Instant;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Keeper;
-use crate::plan::{Plan, ProcessKind, diff};
-use crate::run::control::{Fault, Progress, Refusal};
-
-/// A plan with things broken in it.
-pub(super) fn with_faults(base: &Plan, faults: &BTreeSet<Fault>) -> Plan {
-    let mut plan = base.clone();
-    for fault in faults {
-        match fault {
-            Fault::Link { node, segment } => {
-                if let Some(node) = plan.nodes.get_mut(node) {
-                    node.links
-                        .iter_mut()
-                        .filter(|link| link.segment == *segment)
-                        .for_each(|link| link.up = false);
-                }
-            }
-            Fault::Kill { node } => {
-                if let Some(node) = plan.nodes.get_mut(node) {
-                    node.running = false;
-                }
-            }
-            Fault::Stop { node, process } => {
-                if let Some(node) = plan.nodes.get_mut(node) {
-                    node.processes
-                        .iter_mut()
-                        .filter(|known| process.as_ref().is_none_or(|name| known.name == *name))
-                        .for_each(|known| known.running = false);
-                }
-            }
-            Fault::Drain { node } => drain(&mut plan, node),
-        }
-    }
-    plan
-}
-
-/// A service whose settings have a list `drained` is told there who gets no new work.
-fn drain(plan: &mut Plan, member: &str) {
-    for process in plan
-        .nodes
-        .values_mut()
-        .flat_map(|node| node.processes.iter_mut())
-    {
-        if let ProcessKind::Service { settings, .. } = &mut process.kind
-            && let Some(serde_json::Value::Array(drained)) = settings.get_mut("drained")
-        {
-            drained.push(member.into());
-        }
-    }
-}
+use crate::plan::{Fault, Plan, diff, with_faults};
+use crate::run::control::{Progress, Refusal};
 
 impl Keeper {
     /// Makes the lab like `base` with the faults in force, and waits until it is healthy. If that

@@ -25,7 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 
-use super::control::{Fault, Progress, Refusal};
+use super::control::{Progress, Refusal};
 use super::messages::{FromLauncher, FromZygote, ToLauncher, ToZygote};
 use super::pki::Authority;
 use super::zygote::Birth;
@@ -33,7 +33,7 @@ use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::netns::NetNs;
 use crate::kernel::network::Network;
 use crate::kernel::process;
-use crate::plan::Plan;
+use crate::plan::{Fault, Plan};
 use crate::service::Catalogue;
 
 use logs::Logs;
