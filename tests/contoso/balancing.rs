@@ -1,7 +1,7 @@
 //! B1 to B5: balancing, affinity, health, draining.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Looks;
 use crate::support::{Host, until};
@@ -15,6 +15,7 @@ pub const LOOKS: &[Looks] = &[
 
 pub const BREAKS: &[Looks] = &[
     ("b5_a_killed_member_leaves_and_comes_back", b5_killed),
+    ("b5_under_load_no_request_fails_once_a_member_left", b5_load),
     ("b5_a_drained_member_gets_nothing_new", b5_drained),
     ("a_request_names_the_tier_that_is_missing", missing_tier),
 ];
@@ -123,6 +124,58 @@ fn b5_killed(host: &Host) {
         );
         let seen = members(host, "pc1", url, group, 12);
         assert!(distinct(&seen).contains(victim), "{seen:?}");
+    }
+}
+
+/// Four clients in a node that ask without a pause until /tmp/stop is there, 2,000 times at most. A
+/// line a request: when it began, in seconds since the epoch, and its status.
+const LOAD: &str = "\
+for client in 1 2 3 4; do
+  for i in $(seq 500); do
+    [ -e /tmp/stop ] && break
+    began=$(date +%s.%N)
+    echo \"$began $(curl -sS --max-time 10 -o /dev/null -w '%{http_code}' \"$0\" 2>/dev/null)\"
+  done &
+done
+wait
+rm -f /tmp/stop";
+
+fn b5_load(host: &Host) {
+    for (url, victim) in [
+        ("https://intranet.contoso.com/", "sp-fe2"),
+        ("https://mail.contoso.com/", "cas1"),
+    ] {
+        let load = host.spawn("pc1", &["sh", "-c", LOAD, url]);
+        host.lab(&["fault", "kill", victim]).ok();
+        until(&format!("{victim} leaves"), Duration::from_secs(5), || {
+            pool_state(host, victim) == BTreeSet::from(["down".to_owned()])
+        });
+        let left = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a clock")
+            .as_secs_f64();
+        members(host, "pc1", url, "", 12);
+        host.lab(&["heal", "kill", victim]).ok();
+        until(
+            &format!("{victim} comes back"),
+            Duration::from_secs(20),
+            || pool_state(host, victim) == BTreeSet::from(["healthy".to_owned()]),
+        );
+        members(host, "pc1", url, "", 12);
+        host.sh("pc1", "touch /tmp/stop").ok();
+        let output = load.wait_with_output().expect("the load ends");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let after: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(began, _)| began.parse::<f64>().expect("a time") > left)
+            .map(|(_, status)| status)
+            .collect();
+        assert!(after.len() >= 20, "hardly a load: {text}");
+        assert!(
+            after.iter().all(|status| *status == "200"),
+            "{victim} left at {left}: {text}"
+        );
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod channel;
 pub mod connect;
+pub mod conntrack;
 pub mod facility;
 pub mod identity;
 pub mod mount;

@@ -40,6 +40,10 @@ pub enum NetworkRequest {
         vip: String,
         /// Addresses of the members.
         members: Vec<IpAddr>,
+        /// Addresses of those that are dead: connections to them are forgotten, so that a client
+        /// that is just connecting comes to another one when it sends again. What goes on with a
+        /// member that is neither here nor there (it is drained) goes on.
+        dead: Vec<IpAddr>,
     },
 }
 

@@ -56,10 +56,10 @@ impl Announcer {
                     .collect();
                 if self.members.get(&pool.name) != Some(&takes) {
                     self.members.insert(pool.name.clone(), takes.clone());
-                    let vip = pool.name.clone();
                     let _ = self.network.send(NetworkRequest::SetMembers {
-                        vip,
+                        vip: pool.name.clone(),
                         members: takes,
+                        dead: pool.dead(),
                     });
                 }
             }

@@ -1,5 +1,6 @@
 //! Pools and their members as they are now.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -72,6 +73,12 @@ impl LivePool {
             .iter()
             .filter(|one| one.is_up() && !one.is_drained() && !tried.contains(&one.member))
             .collect()
+    }
+
+    /// Addresses of members whose last check failed.
+    pub fn dead(&self) -> Vec<IpAddr> {
+        let dead = self.members.iter().filter(|one| !one.is_up());
+        dead.map(|one| one.member.address).collect()
     }
 
     /// One of the candidates, as the pool spreads.

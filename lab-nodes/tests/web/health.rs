@@ -199,25 +199,26 @@ async fn b2_a_layer_4_vip_is_told_its_members() {
         }],
     });
     let mut device = balance(&authority, settings.clone(), listen("127.0.0.1:0"));
-    let mut told = async |members: &[SocketAddr]| {
-        let members = members.iter().map(SocketAddr::ip).collect();
-        let vip = "exchange".to_owned();
-        let wanted = NetworkRequest::SetMembers { vip, members };
+    let request = |members: &[SocketAddr], dead: &[SocketAddr]| NetworkRequest::SetMembers {
+        vip: "exchange".to_owned(),
+        members: members.iter().map(SocketAddr::ip).collect(),
+        dead: dead.iter().map(SocketAddr::ip).collect(),
+    };
+    let mut told = async |members: &[SocketAddr], dead: &[SocketAddr]| {
+        let wanted = request(members, dead);
         assert_eq!(device.running.network.recv().await, Some(wanted));
     };
-    told(&[first, second]).await;
+    told(&[first, second], &[]).await;
     drop(two);
-    told(&[first]).await;
+    told(&[first], &[second]).await;
     let two = bind_again(second).await;
-    told(&[first, second]).await;
+    told(&[first, second], &[]).await;
     settings["drained"] = json!(["cas1"]);
     device.running.settings.send(settings.clone()).unwrap();
     let drained = [("cas1", "drained"), ("cas2", "healthy")];
     device.running.reported("exchange", &drained).await;
-    let wanted = NetworkRequest::SetMembers {
-        vip: "exchange".to_owned(),
-        members: vec![second.ip()],
-    };
+    // What is drained is not dead: its connections go on.
+    let wanted = request(&[second], &[]);
     assert_eq!(device.running.network.recv().await, Some(wanted));
     // Here the first member's port stands for what the kernel lets through.
     let address = IpAddr::from([127, 0, 0, 1]);

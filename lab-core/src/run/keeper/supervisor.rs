@@ -14,7 +14,7 @@ use super::node::{Event, Node};
 use super::{Keeper, health};
 use crate::check::Restart;
 use crate::kernel::channel::{AsyncChannel, Channel};
-use crate::kernel::nft;
+use crate::kernel::{conntrack, nft};
 use crate::plan::{ProcessKind, ProcessPlan};
 use crate::run::control::{ProcessState, Refusal};
 use crate::run::messages::{FromService, ToNode, ToService};
@@ -378,7 +378,7 @@ async fn stop(
 impl Keeper {
     /// Does to the network what a service asked for.
     async fn grant(&self, node: &Node, request: NetworkRequest) {
-        let NetworkRequest::SetMembers { vip, members } = request;
+        let NetworkRequest::SetMembers { vip, members, dead } = request;
         let name = &node.plan.name;
         self.members
             .borrow_mut()
@@ -398,7 +398,17 @@ impl Keeper {
             return;
         };
         super::execute::spread(&mut chain, &members);
-        if let Err(error) = nft::replace_chain(node.network.namespace(), &chain).await {
+        let namespace = node.network.namespace();
+        let mut done = nft::replace_chain(namespace, &chain).await;
+        for address in dead {
+            done = match done {
+                Ok(()) => conntrack::forget_translated_to(namespace, address)
+                    .await
+                    .map(drop),
+                refused => refused,
+            };
+        }
+        if let Err(error) = done {
             self.logs.note(
                 name,
                 &format!("the members of {vip} could not be set: {error}"),
