@@ -64,6 +64,7 @@ pub(super) fn balancers(
         );
     }
     super::vips::same_vip(&balancers, diagnostics);
+    super::circles::circles(&balancers, diagnostics);
     balancers
 }
 

@@ -8,6 +8,7 @@ mod acls;
 mod attachments;
 mod balancers;
 mod build;
+mod circles;
 mod directory;
 mod files;
 mod lab;
