@@ -67,6 +67,37 @@ fn up_and_down_leave_no_trace() {
     host.lab(&["status"]).fails_with(2);
 }
 
+/// As in a container, whose engine mounts hosts and resolv.conf: there the kernel refuses an overlay
+/// on /etc.
+#[test]
+fn a_host_with_mounts_in_etc_can_do_it() {
+    let host = Host::new();
+    let file = host.folder.write("lab.yaml", PAIR);
+    let lab = host.command(&[]);
+    let is_root = std::fs::metadata("/proc/self")
+        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
+    let line = "mount --bind /etc/passwd /etc/hostname && \"$0\" up \"$1\" && \
+                \"$0\" exec a -- sh -c 'hostname; ls /etc/ssl/openssl.cnf; cat /etc/hostname'";
+    let mut inside = std::process::Command::new("unshare");
+    inside
+        .args(if is_root { ["-m", "--"] } else { ["-rm", "--"] })
+        .args(["sh", "-c", line])
+        .arg(support::binary())
+        .arg(&file)
+        .current_dir(&host.folder.0);
+    inside.envs(
+        lab.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let output = inside.output().expect("unshare (package util-linux) runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.ends_with("a\n/etc/ssl/openssl.cnf\na\n"),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 #[test]
 fn down_works_when_the_file_is_gone() {
     let host = Host::new();

@@ -201,13 +201,13 @@ fn read_only_mounts() -> io::Result<()> {
 
 fn overlay() -> io::Result<()> {
     let place = scratch()?;
-    for folder in ["upper", "work", "both"] {
+    for folder in ["lower", "upper", "work", "both"] {
         std::fs::create_dir(place.join(folder))?;
     }
-    let options = "lowerdir=/etc,upperdir=/tmp/upper,workdir=/tmp/work";
+    let options = "lowerdir=/tmp/lower,upperdir=/tmp/upper,workdir=/tmp/work,userxattr";
     let both = place.join("both");
     step(
-        "an overlay on /etc",
+        "an overlay",
         mount::mount("overlay", &both, options, MsFlags::empty()),
     )?;
     std::fs::write(both.join("trial"), "")

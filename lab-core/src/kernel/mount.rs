@@ -95,6 +95,21 @@ pub fn make_read_only(tree: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether something is mounted on a file or folder in `folder`.
+///
+/// # Errors
+/// `/proc` is not there.
+pub fn has_mounts_in(folder: &Path) -> io::Result<bool> {
+    let mounts = std::fs::read("/proc/self/mountinfo")?;
+    let folder = folder.as_os_str().as_bytes();
+    Ok(mounts.split(|byte| *byte == b'\n').any(|mount| {
+        // The fifth field is the mount point (proc_pid_mountinfo(5)).
+        let point = mount.split(|byte| *byte == b' ').nth(4);
+        let rest = point.and_then(|point| point.strip_prefix(folder));
+        rest.is_some_and(|rest| rest.first() == Some(&b'/'))
+    }))
+}
+
 /// Nothing mounted from now on is seen in another mount namespace, nor the other way round.
 ///
 /// # Errors

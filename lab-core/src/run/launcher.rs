@@ -354,8 +354,10 @@ fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
 
 fn become_root(identity: &Identity) -> io::Result<()> {
     use nix::unistd::{Gid, setgroups, setresgid, setresuid};
-    if !matches!(identity, Identity::Single) {
-        setgroups(&[])?;
+    match setgroups(&[]) {
+        // Who may map one id only, may not change groups either.
+        Err(nix::errno::Errno::EPERM) if !identity.has_other_users() => {}
+        result => result?,
     }
     setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0))?;
     setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0))?;

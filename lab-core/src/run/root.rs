@@ -16,6 +16,11 @@ const SCRATCH: &str = "/tmp/scratch";
 /// The folders of /etc once more, owned by the lab's root: on top of the host's, whose owner is
 /// nobody in here, they let a node put files into them.
 const FOLDERS: &str = "/tmp/folders";
+/// /etc once more with its files, where something is mounted in it (a container engine mounts
+/// hosts and resolv.conf): the kernel refuses an overlay on a folder whose mounts are locked.
+const COPY: &str = "/tmp/etc";
+/// Bytes of the largest file that is copied; what is larger is no configuration.
+const LARGEST_COPY: u64 = 1 << 20;
 /// The folder a node's programs call home.
 pub(super) const HOME: &str = "/run/home";
 
@@ -26,14 +31,21 @@ pub(super) const HOME: &str = "/run/home";
 pub(super) fn prepare_template() -> io::Result<()> {
     step("making mounts private", mount::make_private())?;
     let tree = step("copying the mount tree", mount::copy_tree(Path::new("/")))?;
+    let copied = mount::has_mounts_in(Path::new("/etc"))?;
+    let options = if copied {
+        "mode=0755,size=64m"
+    } else {
+        "mode=0755,size=1m"
+    };
     step(
         "a tmpfs",
-        mount::mount("tmpfs", Path::new("/tmp"), "mode=0755,size=1m", flags()),
+        mount::mount("tmpfs", Path::new("/tmp"), options, flags()),
     )?;
     std::fs::create_dir(TEMPLATE)?;
     std::fs::create_dir(SCRATCH)?;
-    std::fs::create_dir(FOLDERS)?;
-    copy_folders(Path::new("/etc"), Path::new(FOLDERS));
+    let copy = Path::new(if copied { COPY } else { FOLDERS });
+    std::fs::create_dir(copy)?;
+    copy_tree(Path::new("/etc"), copy, copied);
     step(
         "placing the copy",
         mount::attach(&tree, Path::new(TEMPLATE)),
@@ -44,18 +56,23 @@ pub(super) fn prepare_template() -> io::Result<()> {
     )
 }
 
-/// Copies the folders below a folder, those that everybody may enter, without what is in them.
-fn copy_folders(from: &Path, to: &Path) {
+/// Copies the folders below a folder, those that everybody may enter, and, if they shall come, too,
+/// the files that can be read. What can't be copied is not there: nobody in a node could read it.
+fn copy_tree(from: &Path, to: &Path, with_files: bool) {
     for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
         let Ok(metadata) = entry.metadata() else {
             continue;
         };
-        let copy = to.join(entry.file_name());
-        if metadata.is_dir()
-            && metadata.permissions().mode() & 0o005 == 0o005
-            && std::fs::create_dir(&copy).is_ok()
-        {
-            copy_folders(&entry.path(), &copy);
+        let (path, copy) = (entry.path(), to.join(entry.file_name()));
+        if metadata.is_dir() {
+            if metadata.permissions().mode() & 0o005 == 0o005 && std::fs::create_dir(&copy).is_ok()
+            {
+                copy_tree(&path, &copy, with_files);
+            }
+        } else if with_files && metadata.is_symlink() {
+            let _ = std::fs::read_link(&path).and_then(|target| symlink(target, &copy));
+        } else if with_files && metadata.is_file() && metadata.len() <= LARGEST_COPY {
+            let _ = std::fs::copy(&path, &copy);
         }
     }
 }
@@ -166,10 +183,14 @@ fn overlay_etc(etc: &Path) -> io::Result<()> {
     let (upper, work) = (scratch.join("upper"), scratch.join("work"));
     std::fs::create_dir(&upper)?;
     std::fs::create_dir(&work)?;
+    let lower = if Path::new(COPY).is_dir() {
+        COPY.to_owned()
+    } else {
+        format!("{FOLDERS}:{}", etc.display())
+    };
     // userxattr: what an unprivileged user namespace may use (Linux 5.11).
     let options = format!(
-        "lowerdir={FOLDERS}:{},upperdir={},workdir={},userxattr",
-        etc.display(),
+        "lowerdir={lower},upperdir={},workdir={},userxattr",
         upper.display(),
         work.display()
     );
