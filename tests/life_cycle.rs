@@ -186,7 +186,7 @@ fn an_interrupted_up_leaves_nothing() {
         .args(["-9", &up.id().to_string()])
         .status();
     let _ = up.wait();
-    until("the lab is gone", Duration::from_secs(10), || {
+    until("the lab is gone", Duration::from_secs(60), || {
         traces(&host) == before
     });
     // And the next one works at once.
