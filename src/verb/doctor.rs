@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use lab_core::kernel::cgroup::Cgroup;
 use lab_core::kernel::facility::{Facility, State, survey};
 use lab_core::kernel::identity::Identity;
 use serde_json::json;
@@ -35,6 +36,7 @@ impl Doctor {
             screen.json(&json!({
                 "facilities": facilities.iter().map(as_json).collect::<Vec<_>>(),
                 "users": users,
+                "limits": limits(),
             }))?;
         } else {
             screen.print(&as_text(&facilities, users, screen))?;
@@ -81,7 +83,17 @@ fn as_text(facilities: &[Facility], users: &str, screen: &Screen) -> String {
             (reason.to_owned(), paint.colour(colour, reason)),
         ]);
     }
-    format!("{}\nusers: {users}\n", table.render())
+    let limits = limits();
+    format!("{}\nusers: {users}\nlimits: {limits}\n", table.render())
+}
+
+fn limits() -> &'static str {
+    if matches!(Cgroup::delegated(), Ok(Some(_))) {
+        "memory and processes are limited for each node as a whole, in the cgroup delegated to you"
+    } else {
+        "memory and processes are limited for each process of a node; for a node as a whole, start \
+         the lab in a delegated cgroup: `systemd-run --user --scope -p Delegate=yes lab up`"
+    }
 }
 
 fn users(identity: &Identity) -> &'static str {

@@ -1,6 +1,7 @@
 //! Linux, a thin file per facility. Decides nothing: it does what a plan says and
 //! tells what the kernel answered. The only place with `unsafe`.
 
+pub mod cgroup;
 pub mod channel;
 pub mod connect;
 pub mod conntrack;

@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use super::control::{LogLine, Progress, Refusal};
 use super::folders::{Folders, make_private};
-use super::log_files;
 use super::messages::{FromLauncher, ToLauncher};
 use super::zygote::{self, Birth};
+use super::{limits, log_files};
 use crate::kernel::channel::Channel;
 use crate::kernel::identity::Identity;
 use crate::kernel::process::{self, Fork};
@@ -45,6 +45,7 @@ pub fn up(
     let log = open_engine_log(&folders.lab_state(&plan.lab))?;
     let (ours, theirs) = Channel::pair().map_err(no_resources)?;
     let birth = Birth {
+        cgroup: limits::delegated(&identity),
         plan,
         catalogue,
         other_users: identity.has_other_users(),

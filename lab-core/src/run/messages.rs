@@ -84,7 +84,7 @@ pub(super) struct CredentialPem {
 /// Keeper → a node's first process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToNode {
-    /// The first message.
+    /// The first message. Descriptor: the door of the node's cgroup, where it has one.
     Slice(Box<Slice>),
     /// Start a service or a program. Descriptors: its log; for a service its channel.
     Start {

@@ -14,6 +14,7 @@ pub mod control;
 mod folders;
 mod keeper;
 pub mod launcher;
+mod limits;
 mod log_files;
 mod messages;
 mod node;

@@ -38,10 +38,13 @@ struct Node {
 
 /// Lives as a node's first process.
 pub(super) fn run(channel: Channel, catalogue: Catalogue) -> ! {
-    let Ok(Some((ToNode::Slice(slice), _))) = channel.receive::<ToNode>() else {
+    let Ok(Some((ToNode::Slice(slice), doors))) = channel.receive::<ToNode>() else {
         process::exit_now(3)
     };
-    let prepared = prepare(&slice);
+    let prepared = doors
+        .into_iter()
+        .try_for_each(|door| io::Write::write_all(&mut std::fs::File::from(door), b"0"))
+        .and_then(|()| prepare(&slice));
     let answer = match &prepared {
         Ok(()) => FromNode::Prepared,
         Err(error) => FromNode::Failed(error.to_string()),

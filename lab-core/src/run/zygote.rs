@@ -27,6 +27,8 @@ pub(super) struct Birth {
     pub catalogue: Catalogue,
     /// Programs can change to other users.
     pub other_users: bool,
+    /// A cgroup for the nodes, where the host delegated one.
+    pub cgroup: Option<OwnedFd>,
     /// The bound control socket.
     pub listener: UnixListener,
     /// The state folder.
@@ -69,6 +71,7 @@ pub(super) fn run(birth: Birth) -> ! {
         log: _,
         launcher: _,
         other_users: _,
+        cgroup: _,
     } = birth;
     let _ = serve(&ours, keeper, catalogue);
     drop(lock);

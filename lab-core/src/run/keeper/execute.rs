@@ -195,6 +195,7 @@ impl Keeper {
 
     /// Removes what a dead node left in the fabric.
     pub(super) async fn disconnect(&self, plan: &NodePlan) {
+        self.groups.forget(&plan.name);
         for link in &plan.links {
             // With its namespace gone, the kernel may have been faster.
             let _ = self.fabric.delete_link(&link.port).await;

@@ -26,6 +26,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::sync::Mutex;
 
 use super::control::{Progress, Refusal};
+use super::limits::NodeGroups;
 use super::messages::{FromLauncher, FromZygote, ToLauncher, ToZygote};
 use super::pki::Authority;
 use super::zygote::Birth;
@@ -44,6 +45,7 @@ pub(super) struct Keeper {
     lab: String,
     catalogue: Catalogue,
     other_users: bool,
+    groups: NodeGroups,
     authority: Authority,
     /// Roots of the authority, for health checks.
     trust: Vec<CertificateDer<'static>>,
@@ -89,6 +91,7 @@ pub(super) fn run(birth: Birth, zygote: Channel) -> ! {
                 plan: birth.plan,
                 catalogue: birth.catalogue,
                 other_users: birth.other_users,
+                cgroup: birth.cgroup,
                 listener: birth.listener,
                 state: birth.state,
             };
@@ -104,6 +107,7 @@ struct Parts {
     plan: Plan,
     catalogue: Catalogue,
     other_users: bool,
+    cgroup: Option<OwnedFd>,
     listener: std::os::unix::net::UnixListener,
     state: OwnedFd,
 }
@@ -114,6 +118,7 @@ async fn live(parts: Parts, launcher: Channel, zygote: Channel) -> io::Result<()
     let keeper = match Keeper::new(
         parts.catalogue,
         parts.other_users,
+        parts.cgroup,
         parts.state,
         &wanted,
         zygote,
@@ -155,6 +160,7 @@ impl Keeper {
     fn new(
         catalogue: Catalogue,
         other_users: bool,
+        cgroup: Option<OwnedFd>,
         state: OwnedFd,
         plan: &Plan,
         zygote: Channel,
@@ -164,6 +170,7 @@ impl Keeper {
         let fabric = Network::open(NetNs::current()?)?;
         Ok(Self {
             lab: plan.lab.clone(),
+            groups: NodeGroups::new(&plan.lab, cgroup),
             catalogue,
             other_users,
             trust: authority.trust()?,

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -80,8 +80,13 @@ impl Node {
             trust_hash: keeper.authority.root_hash.clone(),
             other_users: keeper.other_users,
         };
+        let door = keeper
+            .groups
+            .door(&plan.name, &plan.limits)
+            .map_err(refuse)?;
+        let doors: Vec<BorrowedFd<'_>> = door.iter().map(AsFd::as_fd).collect();
         channel
-            .send(&ToNode::Slice(Box::new(slice)), &[])
+            .send(&ToNode::Slice(Box::new(slice)), &doors)
             .await
             .map_err(refuse)?;
         let network = Network::open(NetNs::from_fd(network)).map_err(refuse)?;
