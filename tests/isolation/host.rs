@@ -55,6 +55,17 @@ pub enum Kind {
     Program,
 }
 
+impl Kind {
+    /// As the documentation calls it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::User => "another user",
+            Self::Program => "`run:`",
+        }
+    }
+}
+
 impl Stage {
     pub fn new() -> Self {
         let number = std::process::id();

@@ -235,7 +235,8 @@ def other_end(namespace, delete):
         route.send(struct.pack("IHHII", 16 + len(body), kind, flags, 1, 0) + body)
         answer = route.recv(65536)
     kind, = struct.unpack_from("H", answer, 4)
-    if kind == 2:
+    # An error, or the end of a dump with one.
+    if kind in (2, 3):
         code, = struct.unpack_from("i", answer, 16)
         if code:
             raise OSError(-code, "netlink")

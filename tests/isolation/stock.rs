@@ -12,7 +12,7 @@ pub const TESTS: &[(&str, fn(&Stage))] = &[
 
 fn network_tools_work(stage: &Stage) {
     stage
-        .exec("b", &["ip", "link", "add", "extra", "type", "dummy"])
+        .exec("b", &["ip", "link", "add", "extra", "type", "veth"])
         .ok();
     stage
         .exec("b", &["nft", "add", "table", "inet", "mine"])
@@ -52,7 +52,7 @@ fn nested_namespaces_work(stage: &Stage) {
             "--mount-proc",
             "sh",
             "-c",
-            "ip link add d type dummy; echo $$",
+            "ip link add d type veth; echo $$",
         ];
         let said = stage.host.lab(&arguments).ok().stdout;
         assert_eq!(said.trim(), "1", "as {user}");
