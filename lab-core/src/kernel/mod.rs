@@ -12,6 +12,7 @@ pub mod netns;
 pub mod network;
 pub mod nft;
 pub mod process;
+pub mod seccomp;
 pub mod socket;
 pub mod sysctl;
 pub mod tun;

@@ -3,20 +3,16 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags};
 
-use super::process::adopt;
-
-const OPEN_TREE_CLONE: libc::c_uint = 1;
 const AT_RECURSIVE: libc::c_uint = 0x8000;
-const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 0x0000_0004;
 const MOUNT_ATTR_RDONLY: u64 = 0x1;
 const MOUNT_ATTR_NOSUID: u64 = 0x2;
+const MOUNT_ATTR_NODEV: u64 = 0x4;
 
 #[repr(C)]
 struct MountAttr {
@@ -31,50 +27,47 @@ fn c_path(path: &Path) -> io::Result<CString> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "a path with a zero byte"))
 }
 
-/// A detached copy of the mount tree at `path`, with all below it.
+/// Where something is mounted, as this process sees it.
 ///
 /// # Errors
-/// What open_tree(2) says.
-pub fn copy_tree(path: &Path) -> io::Result<OwnedFd> {
-    let path = c_path(path)?;
-    let flags = OPEN_TREE_CLONE | AT_RECURSIVE | libc::O_CLOEXEC as libc::c_uint;
-    // SAFETY: a valid C string, integers otherwise.
-    match unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) } {
-        -1 => Err(io::Error::last_os_error()),
-        fd => Ok(adopt(fd as RawFd)),
-    }
+/// /proc can't be read.
+pub fn points() -> io::Result<Vec<PathBuf>> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo")?;
+    Ok(text.lines().filter_map(point).collect())
 }
 
-/// Attaches a detached tree.
-///
-/// # Errors
-/// What move_mount(2) says.
-pub fn attach(tree: &OwnedFd, to: &Path) -> io::Result<()> {
-    let to = c_path(to)?;
-    // SAFETY: valid C strings, integers otherwise.
-    match unsafe {
-        libc::syscall(
-            libc::SYS_move_mount,
-            tree.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_FDCWD,
-            to.as_ptr(),
-            MOVE_MOUNT_F_EMPTY_PATH,
-        )
-    } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
+/// The mount point in a line of mountinfo (proc_pid_mountinfo(5)): its fifth field, in which
+/// white space and backslashes are octal.
+fn point(line: &str) -> Option<PathBuf> {
+    let mut bytes = Vec::new();
+    let mut rest = line.split(' ').nth(4)?.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let octal = (*first == b'\\')
+            .then(|| std::str::from_utf8(after.get(..3)?).ok())
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
     }
+    Some(std::ffi::OsString::from_vec(bytes).into())
 }
 
-/// Makes a tree read-only and its set-user-id bits void, with every mount below it.
+/// Makes a tree read-only and its set-user-id bits and device nodes void, with every mount below it.
 ///
 /// # Errors
 /// What mount_setattr(2) says.
 pub fn make_read_only(tree: &Path) -> io::Result<()> {
     let tree = c_path(tree)?;
     let attr = MountAttr {
-        attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID,
+        attr_set: MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
         attr_clr: 0,
         propagation: 0,
         userns_fd: 0,
@@ -93,21 +86,6 @@ pub fn make_read_only(tree: &Path) -> io::Result<()> {
         -1 => Err(io::Error::last_os_error()),
         _ => Ok(()),
     }
-}
-
-/// Whether something is mounted on a file or folder in `folder`.
-///
-/// # Errors
-/// `/proc` is not there.
-pub fn has_mounts_in(folder: &Path) -> io::Result<bool> {
-    let mounts = std::fs::read("/proc/self/mountinfo")?;
-    let folder = folder.as_os_str().as_bytes();
-    Ok(mounts.split(|byte| *byte == b'\n').any(|mount| {
-        // The fifth field is the mount point (proc_pid_mountinfo(5)).
-        let point = mount.split(|byte| *byte == b' ').nth(4);
-        let rest = point.and_then(|point| point.strip_prefix(folder));
-        rest.is_some_and(|rest| rest.first() == Some(&b'/'))
-    }))
 }
 
 /// Nothing mounted from now on is seen in another mount namespace, nor the other way round.
@@ -142,6 +120,15 @@ pub fn bind(from: &Path, to: &Path) -> io::Result<()> {
         .map_err(io::Error::from)
 }
 
+/// Shows `from` at `to` as well, with all that is mounted below it.
+///
+/// # Errors
+/// What mount(2) says.
+pub fn bind_tree(from: &Path, to: &Path) -> io::Result<()> {
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REC;
+    nix::mount::mount(Some(from), to, None::<&str>, flags, None::<&str>).map_err(io::Error::from)
+}
+
 /// Makes `root` the root folder and lets go of the old one.
 ///
 /// # Errors
@@ -153,4 +140,18 @@ pub fn change_root(root: &Path) -> io::Result<()> {
     nix::mount::umount2(".", MntFlags::MNT_DETACH)?;
     nix::unistd::chdir("/")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_are_read_with_their_escapes() {
+        let line = r"36 35 98:0 /a /mnt/my\040disk\134x rw,noatime - ext3 /dev/root rw";
+        assert_eq!(point(line), Some(r"/mnt/my disk\x".into()));
+        assert_eq!(point("36 35"), None);
+        let points = points().expect("/proc is mounted");
+        assert!(points.contains(&"/".into()) && points.contains(&"/proc".into()));
+    }
 }

@@ -132,6 +132,78 @@ pub fn set_dumpable() -> io::Result<()> {
     prctl(libc::PR_SET_DUMPABLE, 1)
 }
 
+/// Closes the process to others of its node, root among them: they can neither trace it nor see
+/// its memory, descriptors and environment. To pass over this takes a capability over the host.
+///
+/// # Errors
+/// What prctl(2) says.
+pub fn set_undumpable() -> io::Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, 0)
+}
+
+/// Takes a session keyring of its own in the place of the caller's, which holds their tickets and
+/// keys. A kernel without keys has none to leave.
+///
+/// # Errors
+/// What keyctl(2) says.
+pub fn leave_keyring() -> io::Result<()> {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: a null name makes a keyring without one.
+    let joined = unsafe {
+        libc::syscall(
+            libc::SYS_keyctl,
+            JOIN_SESSION_KEYRING,
+            std::ptr::null::<libc::c_char>(),
+        )
+    };
+    if joined != -1 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    match error.raw_os_error() {
+        // ENOSYS: no keys in this kernel; EPERM: a container's filter keeps them away.
+        Some(libc::ENOSYS | libc::EPERM) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// Wipes the environment this process was started with, as others read it in /proc, but for
+/// these variables.
+pub fn forget_environment(keep: &[&str]) {
+    if !single_threaded() {
+        return;
+    }
+    unsafe extern "C" {
+        static mut environ: *mut *mut libc::c_char;
+    }
+    // SAFETY: one thread, so nobody reads or changes the list meanwhile. The strings lie in the
+    // process's own writable memory and end with a zero byte; wiped entries leave the list.
+    unsafe {
+        let list = environ;
+        if list.is_null() {
+            return;
+        }
+        let (mut from, mut to) = (0, 0);
+        loop {
+            let entry = *list.add(from);
+            if entry.is_null() {
+                break;
+            }
+            from += 1;
+            let length = libc::strlen(entry);
+            let text = std::slice::from_raw_parts_mut(entry.cast::<u8>(), length);
+            let name = text.split(|byte| *byte == b'=').next().unwrap_or_default();
+            if keep.iter().any(|kept| kept.as_bytes() == name) {
+                *list.add(to) = entry;
+                to += 1;
+            } else {
+                text.fill(0);
+            }
+        }
+        *list.add(to) = std::ptr::null_mut();
+    }
+}
+
 /// Sends this process `SIGKILL` when the thread that forked it ends: only where the parent is
 /// single-threaded, and as a second net below an end-of-file.
 ///

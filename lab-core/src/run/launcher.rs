@@ -51,6 +51,7 @@ pub fn up(
         other_users: identity.has_other_users(),
         listener,
         state,
+        hidden: vec![folders.runtime.clone(), folders.state.clone()],
         log,
         lock: lock.as_fd().try_clone_to_owned().map_err(no_resources)?,
         launcher: theirs,
@@ -187,6 +188,8 @@ fn listen(folders: &Folders, lab: &str) -> Result<UnixListener, Refusal> {
 fn prepare_state(folders: &Folders, plan: &Plan, identity: &Identity) -> Result<OwnedFd, Refusal> {
     let path = folders.lab_state(&plan.lab);
     let make = || -> io::Result<OwnedFd> {
+        // The labs of root have the same ids: the folder above keeps them from one another.
+        make_private(&folders.state)?;
         make_private(&path)?;
         make_private(&path.join("logs"))?;
         std::fs::write(path.join("plan.json"), serde_json::to_vec_pretty(plan)?)?;

@@ -21,6 +21,8 @@ mod node;
 mod pki;
 mod program;
 mod root;
+mod sandbox;
 mod service;
+mod template;
 mod wire;
 mod zygote;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
@@ -29,15 +29,28 @@ struct Started {
     pid: Pid,
 }
 
+/// What a node has from the zygote.
+pub(super) struct Inheritance {
+    /// Services.
+    pub catalogue: Catalogue,
+    /// Folders that services and host programs do not see.
+    pub homes: Vec<PathBuf>,
+}
+
 struct Node {
     channel: Channel,
-    catalogue: Catalogue,
+    inheritance: Inheritance,
     slice: Slice,
     started: BTreeMap<i32, Started>,
 }
 
 /// Lives as a node's first process.
-pub(super) fn run(channel: Channel, catalogue: Catalogue) -> ! {
+pub(super) fn run(channel: Channel, inheritance: Inheritance) -> ! {
+    // Services are forked from here and show what we show. TIERLAB_LOG is for them.
+    process::forget_environment(&["TIERLAB_LOG"]);
+    if process::set_undumpable().is_err() {
+        process::exit_now(3)
+    }
     let Ok(Some((ToNode::Slice(slice), doors))) = channel.receive::<ToNode>() else {
         process::exit_now(3)
     };
@@ -54,7 +67,7 @@ pub(super) fn run(channel: Channel, catalogue: Catalogue) -> ! {
     }
     let mut node = Node {
         channel,
-        catalogue,
+        inheritance,
         slice: *slice,
         started: BTreeMap::new(),
     };
@@ -217,7 +230,7 @@ impl Node {
                 process::set_title(&plan.name);
                 let channel = Channel::from_fd(channel);
                 process::close_other_descriptors(&[log.as_raw_fd(), channel.as_raw_fd()]);
-                service::run(self.catalogue, &self.slice, plan, &log, channel)
+                service::run(&self.inheritance, &self.slice, plan, &log, channel)
             }
         }
     }
@@ -240,7 +253,7 @@ impl Node {
             other_users: self.slice.other_users,
             limits: self.slice.plan.limits.clone(),
             // A server starts with what a container would leave it, and may set its network up.
-            homes: false,
+            hidden: self.inheritance.homes.clone(),
         };
         program::start(&command, Stdio::Log(log))
     }
@@ -262,9 +275,14 @@ impl Node {
                     })?;
                 Stdio::Terminal(slave)
             }
-            None => Stdio::Passed(
-                <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| lost_descriptors())?,
-            ),
+            None => {
+                let passed =
+                    <[OwnedFd; 3]>::try_from(descriptors).map_err(|_| lost_descriptors())?;
+                if passed.iter().any(is_folder) {
+                    return Err(folder_passed());
+                }
+                Stdio::Passed(passed)
+            }
         };
         let mut env = exec.env.clone();
         env.extend(self.environment(exec.user.as_deref()));
@@ -280,7 +298,7 @@ impl Node {
             user: exec.user.clone(),
             other_users: self.slice.other_users,
             limits: self.slice.plan.limits.clone(),
-            homes: true,
+            hidden: Vec::new(),
         };
         program::start(&command, stdio)
     }
@@ -316,6 +334,20 @@ impl Node {
         .collect();
         env.extend(self.slice.plan.env.clone());
         env
+    }
+}
+
+/// From a folder of the host the way leads up to the root of it.
+fn is_folder(descriptor: &OwnedFd) -> bool {
+    nix::sys::stat::fstat(descriptor)
+        .is_ok_and(|stat| stat.st_mode & nix::libc::S_IFMT == nix::libc::S_IFDIR)
+}
+
+fn folder_passed() -> Refusal {
+    Refusal {
+        message: "a folder of the host can't be a node's standard input or output".into(),
+        help: Some("`lab cp` copies folders into a node".into()),
+        code: 2,
     }
 }
 

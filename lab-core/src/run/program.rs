@@ -19,7 +19,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid, User};
 
 use super::control::{Refusal, TerminalSize};
-use super::root;
+use super::{root, sandbox};
 use crate::check::Limits;
 use crate::kernel::process::{self, Fork, capability};
 
@@ -37,8 +37,8 @@ pub(super) struct Command {
     pub other_users: bool,
     /// Limits.
     pub limits: Limits,
-    /// Sees /home and /root (read-only).
-    pub homes: bool,
+    /// Folders that it does not see.
+    pub hidden: Vec<PathBuf>,
 }
 
 /// Its standard descriptors.
@@ -172,6 +172,10 @@ fn supervise(command: &Command, program: &Path, user: Option<&User>, stdio: Stdi
     process::close_other_descriptors(&[]);
     for standard in 0..3 {
         let _ = nix::unistd::close(standard);
+    }
+    // What it started may have another user.
+    if process::keep_capabilities(&[capability::KILL]).is_err() {
+        process::exit_now(126);
     }
     let status = loop {
         match process::wait_signal(&signals) {
@@ -322,8 +326,8 @@ fn prepare(command: &Command, user: Option<&User>, stdio: &Stdio) -> io::Result<
         }
     }
     process::close_other_descriptors(&[]);
-    if !command.homes {
-        root::hide_homes()?;
+    if !command.hidden.is_empty() {
+        root::hide_homes(&command.hidden)?;
     }
     set_limits(&command.limits)?;
     process::set_no_new_privileges()?;
@@ -338,7 +342,7 @@ fn prepare(command: &Command, user: Option<&User>, stdio: &Stdio) -> io::Result<
         let home = command.env.get("HOME").map_or("/", String::as_str);
         nix::unistd::chdir(home).or_else(|_| nix::unistd::chdir("/"))?;
     }
-    Ok(())
+    sandbox::confine_program()
 }
 
 fn become_user(user: &User, other_users: bool) -> io::Result<()> {
@@ -348,9 +352,12 @@ fn become_user(user: &User, other_users: bool) -> io::Result<()> {
         nix::unistd::setgroups(&groups)?;
         nix::unistd::setresgid(user.gid, user.gid, user.gid)?;
         nix::unistd::setresuid(user.uid, user.uid, user.uid)?;
-        return process::set_dumpable();
+        return Ok(());
     }
-    // Only one id in this lab: give it the user's number in a user namespace of its own.
+    // Only one id in this lab: give it the user's number in a user namespace of its own. To write
+    // the maps the process must be open; before that it gives up what the node's root has not.
+    process::keep_capabilities(CAPABILITIES)?;
+    process::set_dumpable()?;
     nix::sched::unshare(CloneFlags::CLONE_NEWUSER)?;
     std::fs::write("/proc/self/setgroups", "deny\n")?;
     std::fs::write("/proc/self/gid_map", format!("{} 0 1\n", user.gid))?;

@@ -2,87 +2,28 @@
 
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
 
+use super::template::{COPY, FOLDERS, ROOT, SCRATCH, TEMPLATE, cover};
 use crate::kernel::mount;
 use crate::plan::{FileContent, FilePlan};
 
-/// Where the template lies in the first process's mount namespace, on a tmpfs of its own.
-const TEMPLATE: &str = "/tmp/root";
-/// Where a node's overlay keeps what changed below /etc.
-const SCRATCH: &str = "/tmp/scratch";
-/// The folders of /etc once more, owned by the lab's root: on top of the host's, whose owner is
-/// nobody in here, they let a node put files into them.
-const FOLDERS: &str = "/tmp/folders";
-/// /etc once more with its files, where something is mounted in it (a container engine mounts
-/// hosts and resolv.conf): the kernel refuses an overlay on a folder whose mounts are locked.
-const COPY: &str = "/tmp/etc";
-/// Bytes of the largest file that is copied; what is larger is no configuration.
-const LARGEST_COPY: u64 = 1 << 20;
 /// The folder a node's programs call home.
 pub(super) const HOME: &str = "/run/home";
-
-/// In the lab's first process: a read-only copy of the host's tree, from which each node starts.
-///
-/// # Errors
-/// A sentence with the step that was refused.
-pub(super) fn prepare_template() -> io::Result<()> {
-    step("making mounts private", mount::make_private())?;
-    let tree = step("copying the mount tree", mount::copy_tree(Path::new("/")))?;
-    let copied = mount::has_mounts_in(Path::new("/etc"))?;
-    let options = if copied {
-        "mode=0755,size=64m"
-    } else {
-        "mode=0755,size=1m"
-    };
-    step(
-        "a tmpfs",
-        mount::mount("tmpfs", Path::new("/tmp"), options, flags()),
-    )?;
-    std::fs::create_dir(TEMPLATE)?;
-    std::fs::create_dir(SCRATCH)?;
-    let copy = Path::new(if copied { COPY } else { FOLDERS });
-    std::fs::create_dir(copy)?;
-    copy_tree(Path::new("/etc"), copy, copied);
-    step(
-        "placing the copy",
-        mount::attach(&tree, Path::new(TEMPLATE)),
-    )?;
-    step(
-        "making it read-only",
-        mount::make_read_only(Path::new(TEMPLATE)),
-    )
-}
-
-/// Copies the folders below a folder, those that everybody may enter, and, if they shall come, too,
-/// the files that can be read. What can't be copied is not there: nobody in a node could read it.
-fn copy_tree(from: &Path, to: &Path, with_files: bool) {
-    for entry in std::fs::read_dir(from).into_iter().flatten().flatten() {
-        let Ok(metadata) = entry.metadata() else {
-            continue;
-        };
-        let (path, copy) = (entry.path(), to.join(entry.file_name()));
-        if metadata.is_dir() {
-            if metadata.permissions().mode() & 0o005 == 0o005 && std::fs::create_dir(&copy).is_ok()
-            {
-                copy_tree(&path, &copy, with_files);
-            }
-        } else if with_files && metadata.is_symlink() {
-            let _ = std::fs::read_link(&path).and_then(|target| symlink(target, &copy));
-        } else if with_files && metadata.is_file() && metadata.len() <= LARGEST_COPY {
-            let _ = std::fs::copy(&path, &copy);
-        }
-    }
-}
 
 /// In a node's first process: its own places, then the change of root.
 ///
 /// # Errors
 /// A sentence with the step that was refused.
 pub(super) fn enter(other_users: bool) -> io::Result<()> {
-    let at = |path: &str| Path::new(TEMPLATE).join(path.trim_start_matches('/'));
+    // In the node's user namespace the template itself is locked: a copy of it can become the root.
+    step(
+        "the root folder",
+        mount::bind_tree(Path::new(TEMPLATE), Path::new(ROOT)),
+    )?;
+    let at = |path: &str| Path::new(ROOT).join(path.trim_start_matches('/'));
     let tmpfs = |path: &str, options: &str| {
         step(
             &format!("a tmpfs on {path}"),
@@ -118,7 +59,7 @@ pub(super) fn enter(other_users: bool) -> io::Result<()> {
     }
     devices(&at("/dev"), other_users)?;
     overlay_etc(&at("/etc"))?;
-    step("changing the root", mount::change_root(Path::new(TEMPLATE)))
+    step("changing the root", mount::change_root(Path::new(ROOT)))
 }
 
 fn devices(dev: &Path, other_users: bool) -> io::Result<()> {
@@ -186,7 +127,7 @@ fn overlay_etc(etc: &Path) -> io::Result<()> {
     let lower = if Path::new(COPY).is_dir() {
         COPY.to_owned()
     } else {
-        format!("{FOLDERS}:{}", etc.display())
+        format!("{FOLDERS}:/etc")
     };
     // userxattr: what an unprivileged user namespace may use (Linux 5.11).
     let options = format!(
@@ -200,28 +141,17 @@ fn overlay_etc(etc: &Path) -> io::Result<()> {
     )
 }
 
-/// For a service: nothing of anybody's home is to be seen.
+/// For services and host programs: nothing of anybody's home is to be seen.
 ///
 /// # Errors
 /// A sentence with the step that was refused.
-pub(super) fn hide_homes() -> io::Result<()> {
+pub(super) fn hide_homes(homes: &[PathBuf]) -> io::Result<()> {
     step(
         "a mount namespace",
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(io::Error::from),
     )?;
-    for home in ["/home", "/root"] {
-        if Path::new(home).is_dir() {
-            let options = "mode=0555,size=4k,nr_inodes=1";
-            step(
-                home,
-                mount::mount(
-                    "tmpfs",
-                    Path::new(home),
-                    options,
-                    flags() | MsFlags::MS_RDONLY,
-                ),
-            )?;
-        }
+    for home in homes.iter().filter(|home| home.is_dir()) {
+        step(&home.display().to_string(), cover(home))?;
     }
     Ok(())
 }
@@ -260,10 +190,10 @@ pub(super) fn write(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-fn flags() -> MsFlags {
+pub(super) fn flags() -> MsFlags {
     MsFlags::MS_NOSUID | MsFlags::MS_NODEV
 }
 
-fn step<T>(what: &str, result: io::Result<T>) -> io::Result<T> {
+pub(super) fn step<T>(what: &str, result: io::Result<T>) -> io::Result<T> {
     result.map_err(|error| io::Error::new(error.kind(), format!("{what}: {error}")))
 }

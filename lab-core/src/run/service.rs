@@ -12,11 +12,12 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::{mpsc, watch};
 
 use super::messages::{CredentialPem, FromService, Slice, ToService};
-use super::{program, root};
+use super::node::Inheritance;
+use super::{program, root, sandbox};
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::{process, socket};
 use crate::plan::{Listen, ProcessKind, ProcessPlan, Transport};
-use crate::service::{Catalogue, Context, Credential, Listener, Service};
+use crate::service::{Context, Credential, Listener, Service};
 
 /// Exit status of a service that can't work here, however often it is started.
 const HOPELESS: i32 = 3;
@@ -25,13 +26,13 @@ const FAILED: i32 = 1;
 
 /// Runs a service in this process, which ends with it.
 pub(super) fn run(
-    catalogue: Catalogue,
+    inheritance: &Inheritance,
     slice: &Slice,
     plan: &ProcessPlan,
     log: &OwnedFd,
     channel: Channel,
 ) -> ! {
-    let prepared = prepare(catalogue, slice, plan, log);
+    let prepared = prepare(inheritance, slice, plan, log);
     let (service, listeners, credentials) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -57,7 +58,7 @@ type Prepared = (
 );
 
 fn prepare(
-    catalogue: Catalogue,
+    inheritance: &Inheritance,
     slice: &Slice,
     plan: &ProcessPlan,
     log: &OwnedFd,
@@ -68,11 +69,12 @@ fn prepare(
     process::redirect(log, 1)?;
     process::redirect(log, 2)?;
     nix::sys::signal::SigSet::empty().thread_set_mask()?;
-    root::hide_homes()?;
+    root::hide_homes(&inheritance.homes)?;
     let ProcessKind::Service { service, .. } = &plan.kind else {
         return Err(io::Error::other("not a service"));
     };
-    let service = catalogue
+    let service = inheritance
+        .catalogue
         .get(service)
         .ok_or_else(|| io::Error::other(format!("this program has no service `{service}`")))?;
     let listeners = plan
@@ -89,6 +91,9 @@ fn prepare(
     process::set_no_new_privileges()?;
     // All sockets are bound: a service needs no privilege from here on.
     process::keep_capabilities(&[])?;
+    sandbox::confine_service()?;
+    // Root of the node may look at it (ss, strace): it holds nothing more than they do.
+    process::set_dumpable()?;
     Ok((service, listeners, credentials))
 }
 

@@ -4,16 +4,18 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::CloneFlags;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::messages::{FromZygote, ToLauncher, ToZygote};
-use super::{keeper, launcher, node, root};
+use super::node::Inheritance;
+use super::{keeper, launcher, node, template};
 use crate::kernel::channel::Channel;
 use crate::kernel::process::{self, Fork};
 use crate::plan::Plan;
@@ -33,6 +35,8 @@ pub(super) struct Birth {
     pub listener: UnixListener,
     /// The state folder.
     pub state: OwnedFd,
+    /// Folders that no node sees: those of all labs' keys and sockets.
+    pub hidden: Vec<PathBuf>,
     /// The engine's own log.
     pub log: OwnedFd,
     /// The lab's lock, held until the last of us ends.
@@ -72,6 +76,7 @@ pub(super) fn run(birth: Birth) -> ! {
         launcher: _,
         other_users: _,
         cgroup: _,
+        hidden: _,
     } = birth;
     let _ = serve(&ours, keeper, catalogue);
     drop(lock);
@@ -87,7 +92,8 @@ fn settle(birth: &Birth) -> io::Result<()> {
     nix::unistd::sethostname(&birth.plan.lab)?;
     // The caller's folder may be on a file system that somebody wants to unmount.
     nix::unistd::chdir("/")?;
-    root::prepare_template()
+    process::leave_keyring()?;
+    template::prepare(&birth.hidden)
 }
 
 /// Forks nodes on request until the keeper is gone.
@@ -96,7 +102,8 @@ fn serve(channel: &Channel, keeper: Pid, catalogue: Catalogue) -> io::Result<()>
     children.add(Signal::SIGCHLD);
     children.thread_block()?;
     let signals = SignalFd::with_flags(&children, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
-    let fabric = OwnedFd::from(std::fs::File::open("/proc/self/ns/net")?);
+    let maps = Maps::of_this()?;
+    let homes = template::homes();
     loop {
         let mut set = [
             PollFd::new(channel.as_fd(), PollFlags::POLLIN),
@@ -120,7 +127,7 @@ fn serve(channel: &Channel, keeper: Pid, catalogue: Catalogue) -> io::Result<()>
             let Some(control) = descriptors.into_iter().next() else {
                 continue;
             };
-            match give_birth(&name, control, &fabric, catalogue) {
+            match give_birth(&name, control, &maps, &homes, catalogue) {
                 Ok(network) => channel.send(&FromZygote::Node, &[network.as_fd()])?,
                 Err(error) => channel.send(&FromZygote::Failed(error.to_string()), &[])?,
             }
@@ -128,30 +135,83 @@ fn serve(channel: &Channel, keeper: Pid, catalogue: Catalogue) -> io::Result<()>
     }
 }
 
+/// The ids of this user namespace, each mapped to itself.
+struct Maps {
+    users: String,
+    groups: String,
+}
+
+impl Maps {
+    fn of_this() -> io::Result<Self> {
+        // A range must lie in one range of the namespace above: each line becomes one.
+        let same = |file: &str| -> io::Result<String> {
+            let text = std::fs::read_to_string(file)?;
+            Ok(text
+                .lines()
+                .filter_map(|line| {
+                    let mut fields = line.split_whitespace();
+                    let first = fields.next()?;
+                    Some(format!("{first} {first} {}\n", fields.nth(1)?))
+                })
+                .collect())
+        };
+        Ok(Self {
+            users: same("/proc/self/uid_map")?,
+            groups: same("/proc/self/gid_map")?,
+        })
+    }
+
+    fn apply(&self, child: Pid) -> io::Result<()> {
+        let folder = Path::new(template::PROCESSES).join(child.to_string());
+        std::fs::write(folder.join("gid_map"), &self.groups)?;
+        std::fs::write(folder.join("uid_map"), &self.users)
+    }
+}
+
 /// Forks a node; gives its network namespace.
+///
+/// A node has a user namespace of its own, below the lab's: its root has no capability over the
+/// fabric (which a link's other end would let it name), over other nodes, or over the mounts that
+/// the template is made of.
 fn give_birth(
     name: &str,
     control: OwnedFd,
-    fabric: &OwnedFd,
+    maps: &Maps,
+    homes: &[PathBuf],
     catalogue: Catalogue,
 ) -> io::Result<OwnedFd> {
-    // The network namespace is made on this side, so that the keeper can wire it while the node
-    // is still busy with its mounts.
-    unshare(CloneFlags::CLONE_NEWNET)?;
-    let network = std::fs::File::open("/proc/self/ns/net").map(OwnedFd::from);
-    let flags = CloneFlags::CLONE_NEWPID
+    let flags = CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC;
-    let born = process::fork(flags);
-    if let Ok(Fork::Child) = born {
-        process::set_title(name);
-        process::close_other_descriptors(&[control.as_raw_fd()]);
-        node::run(Channel::from_fd(control), catalogue)
-    }
-    setns(fabric, CloneFlags::CLONE_NEWNET)?;
-    born?;
-    network
+    let (waits, mapped) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    let child = match process::fork(flags)? {
+        Fork::Child => {
+            process::set_title(name);
+            process::close_other_descriptors(&[control.as_raw_fd(), waits.as_raw_fd()]);
+            // Without its ids it is nobody.
+            if !matches!(nix::unistd::read(&waits, &mut [0]), Ok(1)) {
+                process::exit_now(3);
+            }
+            let _ = nix::unistd::close(waits.as_raw_fd());
+            node::run(
+                Channel::from_fd(control),
+                Inheritance {
+                    catalogue,
+                    homes: homes.to_vec(),
+                },
+            )
+        }
+        Fork::Parent(pid) => pid,
+    };
+    let folder = Path::new(template::PROCESSES).join(child.to_string());
+    let network = std::fs::File::open(folder.join("ns/net"))?.into();
+    // Where this fails, the child reads the end of the pipe and ends.
+    maps.apply(child)?;
+    nix::unistd::write(&mapped, &[1])?;
+    Ok(network)
 }
 
 /// Reaps all that ended; true when the keeper did.
