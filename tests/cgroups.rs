@@ -125,10 +125,16 @@ fn a_delegated_cgroup_limits_the_node_as_a_whole() {
     }
     assert_eq!(scope.read("limited.a/pids.max").trim(), "30");
     assert!(!scope.0.join("limited.b").exists(), "b has no limits");
-    host.sh(
-        "a",
-        "for i in $(seq 60); do sleep 5 & done; kill $(jobs -p)",
-    );
+    // Two users: each is within the limit, which is one of users, both together are not.
+    let fork = "for i in $(seq 20); do sleep 300 & done; wait";
+    let mut first = host.spawn("a", &["sh", "-c", fork]);
+    support::until("twenty run", std::time::Duration::from_secs(60), || {
+        scope.read("limited.a/pids.current").trim().parse() > Ok(20)
+    });
+    let again = fork.replace("wait", "kill $(jobs -p)");
+    host.lab(&["exec", "a", "--user", "nobody", "--", "sh", "-c", &again]);
+    first.kill().expect("kill");
+    let _ = first.wait();
     let refused = scope.read("limited.a/pids.events");
     assert!(!refused.contains("max 0"), "{refused}");
     // Each of them is within the limit, all together are not.

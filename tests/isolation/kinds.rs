@@ -7,7 +7,7 @@ use super::attempts;
 use super::host::Stage;
 use super::support::binary;
 
-pub const TESTS: &[(&str, fn(&Stage))] = &[
+pub const TESTS: &[crate::Named] = &[
     (
         "x11_services_have_no_capability",
         services_have_no_capability,

@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 
+/// A test by its name.
+type Named = (&'static str, fn(&host::Stage));
+
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
@@ -46,7 +49,7 @@ fn trials(stage: Option<&Arc<host::Stage>>) -> Vec<Trial> {
     }
     for (name, test) in kinds::TESTS.iter().chain(stock::TESTS) {
         let test = *test;
-        add((*name).to_owned(), Box::new(move |stage| test(stage)));
+        add((*name).to_owned(), Box::new(test));
     }
     trials
 }
