@@ -129,7 +129,12 @@ fn a_delegated_cgroup_limits_the_node_as_a_whole() {
     let fork = "for i in $(seq 20); do sleep 300 & done; wait";
     let mut first = host.spawn("a", &["sh", "-c", fork]);
     support::until("twenty run", std::time::Duration::from_secs(60), || {
-        scope.read("limited.a/pids.current").trim().parse() > Ok(20)
+        scope
+            .read("limited.a/pids.current")
+            .trim()
+            .parse()
+            .unwrap_or(0)
+            > 20
     });
     let again = fork.replace("wait", "kill $(jobs -p)");
     host.lab(&["exec", "a", "--user", "nobody", "--", "sh", "-c", &again]);
