@@ -39,4 +39,4 @@ pub use crate::model::{Diagnostic, Severity};
 pub use lab::*;
 pub use render::render;
 pub use schema::schema;
-pub use source::{Checked, Source, load};
+pub use source::{Checked, Source, load, load_text};
