@@ -10,7 +10,6 @@ use lab_core::check::{load_text, render};
 use lab_core::kernel::{network, nft};
 use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
-use lab_core::service::Service;
 use lab_nodes::balancer::LoadBalancer;
 use lab_nodes::dns::Dns;
 use lab_nodes::http::accept::Visitor;
@@ -67,9 +66,7 @@ pub fn netlink(bytes: &[u8]) {
 
 /// A datagram to a name server.
 pub fn dns(bytes: &[u8]) {
-    let record = |name: &str, data: serde_json::Value| {
-        serde_json::json!({ "name": name, "ttl": 60, "data": data })
-    };
+    let record = |name: &str, data: serde_json::Value| serde_json::json!({ "name": name, "ttl": 60, "data": data });
     let settings = serde_json::json!({
         "server": "dns.lab.example",
         "views": [{
@@ -139,7 +136,8 @@ fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
             continue;
         };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
         {
             headers.append(name, value);
         }

@@ -26,11 +26,11 @@ mod visit;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use hyper::header::HeaderMap;
+use hyper::{Request, Response};
 use lab_core::service::{
     Context, OptionError, Probe, ProbeError, Service, ServiceError, Setup, SetupRequest,
 };
-use hyper::header::HeaderMap;
-use hyper::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::http::accept::Visitor;

@@ -74,7 +74,9 @@ fn read(settings: &Value) -> Result<Views, ServiceError> {
 /// The answer to one datagram from a client, by a server with these settings; none where there
 /// is to be none.
 pub(super) async fn answer(settings: &Value, bytes: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-    Server::new(read(settings).ok()?).datagram(bytes, from).await
+    Server::new(read(settings).ok()?)
+        .datagram(bytes, from)
+        .await
 }
 
 impl Server {

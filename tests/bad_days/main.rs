@@ -1,0 +1,8 @@
+//! Bad days: what a user reads when input, callers or load are hostile, and that the lab goes on.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod input;
+mod load;
+mod socket;
