@@ -53,7 +53,6 @@ fn files_that_are_too_long_or_no_files_are_refused_unread() {
     nix::unistd::mkfifo(&host.folder.0.join("fifo"), nix::sys::stat::Mode::S_IRWXU)
         .expect("a pipe");
     refused(&host, "fifo", "no regular file");
-    refused(&host, "state/..", "names no file");
     std::fs::create_dir(host.folder.0.join("folder.yaml")).expect("a folder");
     refused(&host, "./folder.yaml", "it is a folder");
 }
@@ -65,7 +64,7 @@ fn one_long_line_takes_linear_time() {
     host.folder.write("line.yaml", &text);
     let outcome = refused(&host, "line.yaml", "nodes");
     assert!(
-        outcome.stderr.len() < 100_000,
+        outcome.stderr.len() < 1_000_000,
         "the report repeats the file"
     );
 }

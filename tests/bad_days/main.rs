@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod host;
 mod input;
 mod load;
 mod socket;
