@@ -54,7 +54,7 @@ fn files_that_are_too_long_or_no_files_are_refused_unread() {
         .expect("a pipe");
     refused(&host, "fifo", "no regular file");
     std::fs::create_dir(host.folder.0.join("folder.yaml")).expect("a folder");
-    refused(&host, "./folder.yaml", "it is a folder");
+    refused(&host, "./folder.yaml", "there is no such file");
 }
 
 #[test]
