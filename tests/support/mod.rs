@@ -155,6 +155,19 @@ impl Host {
         Outcome::of(format!("lab {}", arguments.join(" ")), output)
     }
 
+    /// Runs a shell line with the folders of this place, on the host.
+    pub fn shell(&self, line: &str) -> Outcome {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(&self.folder.0);
+        for (key, value) in self.command(&[]).get_envs() {
+            if let Some(value) = value {
+                command.env(key, value);
+            }
+        }
+        let output = command.stdin(Stdio::null()).output().expect("sh runs");
+        Outcome::of(line.to_owned(), output)
+    }
+
     /// Brings a lab up.
     #[track_caller]
     pub fn up(&self, file: &Path) {

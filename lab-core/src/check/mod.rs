@@ -42,4 +42,4 @@ pub use lab::*;
 pub use needs::{Need, needs};
 pub use render::render;
 pub use schema::schema;
-pub use source::{Checked, Source, load};
+pub use source::{Checked, Source, load, load_text};

@@ -11,6 +11,11 @@ use super::source::Source;
 /// Largest file that `from:` puts into a node, in bytes.
 const MAX_CONTENT: u64 = 16 << 20;
 
+/// Most files of one lab; each may be [`yaml::MAX_BYTES`] long.
+const MAX_FILES: usize = 64;
+/// Most bytes of one lab's files together, and of the contents that `from:` names together.
+const MAX_TOTAL: usize = 32 << 20;
+
 /// Where files come from.
 enum Store {
     /// The root file's folder.
@@ -24,7 +29,9 @@ pub(super) struct Reader<'d> {
     store: Store,
     /// What stands before the names of files in reports: the root's folder as the user named it.
     prefix: String,
-    pub(super) sources: BTreeMap<String, String>,
+    sources: BTreeMap<String, String>,
+    /// Bytes read so far: of lab files, and of contents.
+    read: (usize, usize),
     diagnostics: &'d mut Vec<Diagnostic>,
 }
 
@@ -45,6 +52,7 @@ impl<'d> Reader<'d> {
                     store: Store::Embedded(files),
                     prefix: String::new(),
                     sources: BTreeMap::new(),
+                    read: (0, 0),
                     diagnostics,
                 };
                 let tree = reader.tree(root, None, &mut Vec::new());
@@ -55,6 +63,7 @@ impl<'d> Reader<'d> {
                     store: Store::Folder(PathBuf::new()),
                     prefix: String::new(),
                     sources: BTreeMap::new(),
+                    read: (0, 0),
                     diagnostics,
                 };
                 let mut tree = reader.root(path);
@@ -68,6 +77,28 @@ impl<'d> Reader<'d> {
                 (reader, tree)
             }
         }
+    }
+
+    /// Reads one text that is no file: what it includes or names is not there.
+    pub(super) fn of_text(
+        name: &str,
+        text: &str,
+        diagnostics: &'d mut Vec<Diagnostic>,
+    ) -> (Self, Option<Tree>) {
+        let mut reader = Self {
+            store: Store::Embedded(&[]),
+            prefix: String::new(),
+            sources: BTreeMap::new(),
+            read: (0, 0),
+            diagnostics,
+        };
+        let tree = reader.parsed(name, name, text.to_owned(), &mut vec![name.to_owned()]);
+        (reader, tree)
+    }
+
+    /// The texts that were read, and what was found on the way.
+    pub(super) fn close(self) -> (BTreeMap<String, String>, Vec<Diagnostic>) {
+        (self.sources, std::mem::take(self.diagnostics))
     }
 
     /// A file that was named on the command line.
@@ -136,6 +167,7 @@ impl<'d> Reader<'d> {
         open: &mut Vec<String>,
     ) -> Option<Tree> {
         let tree = yaml::parse(shown, &text, self.diagnostics);
+        self.read.0 += text.len();
         self.sources.insert(shown.to_owned(), text);
         let mut tree = tree?;
         if !matches!(tree.value, Value::Map(_)) {
@@ -180,6 +212,21 @@ impl<'d> Reader<'d> {
                     .help("remove one of the includes"),
                 );
                 continue;
+            }
+            if self.sources.len() >= MAX_FILES || self.read.0 > MAX_TOTAL {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "lab::too-large",
+                        format!(
+                            "A lab has at most {MAX_FILES} files and {} MiB; `{path}` is one too many.",
+                            MAX_TOTAL >> 20
+                        ),
+                        &include.place,
+                        "not read any more",
+                    )
+                    .help("join what belongs together, and put large contents in files that nodes take with `from:`"),
+                );
+                break;
             }
             if let Some(mut included) = self.tree(&path, Some(&include), open) {
                 if let Value::Map(entries) = &mut included.value {
@@ -282,6 +329,16 @@ impl<'d> Reader<'d> {
             Store::Embedded(_) => self.text(&path).map(String::into_bytes),
             Store::Folder(folder) => read_bounded(&folder.join(&path), MAX_CONTENT),
         };
+        let content = content.and_then(|content| {
+            self.read.1 += content.len();
+            match self.read.1 > MAX_TOTAL {
+                true => Err(format!(
+                    "with it the nodes' files have more than {} MiB",
+                    MAX_TOTAL >> 20
+                )),
+                false => Ok(content),
+            }
+        });
         match content {
             Ok(content) => Some(content),
             Err(reason) => {
@@ -317,12 +374,20 @@ fn nowhere(file: &str) -> Place {
 /// Reads a regular file of at most that many bytes; a pipe or a device is not waited for.
 fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
     let reason = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
         std::io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
         _ => error.to_string(),
     };
-    let kind = std::fs::metadata(path).map_err(reason)?;
+    // Opening a pipe would wait for its writer, so it is opened without waiting and looked at
+    // through the descriptor: nothing can take its place in between.
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
+        .open(path)
+        .map_err(reason)?;
+    let kind = file.metadata().map_err(reason)?;
     if kind.is_dir() {
         return Err("it is a folder".into());
     }
@@ -330,7 +395,6 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, String> {
         return Err("it is no regular file".into());
     }
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(reason)?;
     file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(reason)?;

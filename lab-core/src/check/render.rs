@@ -10,6 +10,8 @@ use crate::model::{Diagnostic, Place, Severity};
 
 /// Most diagnostics shown; a file of another kind may give thousands.
 const MOST: usize = 100;
+/// Longest stretch that is underlined, in bytes.
+const LONGEST_MARK: usize = 200;
 /// Width of a report in columns; source lines are not cut.
 const WIDTH: usize = 100;
 
@@ -136,7 +138,8 @@ fn source(place: &Place, checked: &Checked) -> Option<Lines> {
 fn span(place: &Place, text: &str) -> SourceSpan {
     let rest = text.get(place.offset..).unwrap_or("");
     let line = rest.find('\n').unwrap_or(rest.len());
-    (place.offset.min(text.len()), place.len.min(line)).into()
+    let length = rest.floor_char_boundary(place.len.min(line).min(LONGEST_MARK));
+    (place.offset.min(text.len()), length).into()
 }
 
 impl std::fmt::Display for Report {

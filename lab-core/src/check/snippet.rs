@@ -2,6 +2,10 @@
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
+/// Most bytes of a line shown before and after the place that is meant: enough for any line that
+/// a person wrote.
+const LONGEST: usize = 500;
+
 /// A file's text for a report: of a span whole lines are shown, and no more than those, so
 /// that places far apart do not drag in all that lies between.
 #[derive(Clone, Debug)]
@@ -36,7 +40,13 @@ impl SourceCode for Lines {
                 .count();
             (span.offset(), end, column)
         } else {
-            (line_start, end + tail.find('\n').unwrap_or(tail.len()), 0)
+            let start = line_start.max(span.offset().saturating_sub(LONGEST));
+            let stop = end + tail.find('\n').unwrap_or(tail.len()).min(LONGEST);
+            (
+                self.text.ceil_char_boundary(start),
+                self.text.floor_char_boundary(stop),
+                0,
+            )
         };
         let data = self.text.get(start..stop).ok_or(MietteError::OutOfBounds)?;
         Ok(Box::new(MietteSpanContents::new_named(

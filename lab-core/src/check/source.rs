@@ -54,14 +54,25 @@ impl Checked {
 /// Reads and checks a lab: all errors in one go.
 pub fn load(source: &Source, catalogue: Catalogue) -> Checked {
     let mut diagnostics = Vec::new();
-    let (mut reader, tree) = Reader::open(source, &mut diagnostics);
+    let (reader, tree) = Reader::open(source, &mut diagnostics);
+    check(reader, tree, catalogue)
+}
+
+/// Checks one text, which reports call `name`; what it includes or names is not there.
+pub fn load_text(name: &str, text: &str, catalogue: Catalogue) -> Checked {
+    let mut diagnostics = Vec::new();
+    let (reader, tree) = Reader::of_text(name, text, &mut diagnostics);
+    check(reader, tree, catalogue)
+}
+
+fn check(mut reader: Reader<'_>, tree: Option<Tree>, catalogue: Catalogue) -> Checked {
     let mut decoding = Vec::new();
     let file = tree.as_ref().and_then(|tree| decode(tree, &mut decoding));
     let contents = file
         .as_ref()
         .map(|file| contents(file, &mut reader))
         .unwrap_or_default();
-    let sources = std::mem::take(&mut reader.sources);
+    let (sources, mut diagnostics) = reader.close();
     diagnostics.append(&mut decoding);
     let lab = tree.zip(file).map(|(tree, file)| {
         build(

@@ -11,6 +11,9 @@ use super::{Diagnostic, Place, Spanned, Tree, Value};
 pub const MAX_BYTES: usize = 4 << 20;
 /// Deepest nesting of maps and lists.
 pub const MAX_DEPTH: usize = 64;
+/// Most keys and values of one file; each takes about a hundred bytes in memory. A lab of 1,000
+/// nodes has some 20,000.
+pub const MAX_VALUES: usize = 500_000;
 /// Most anchors and aliases reported.
 const MAX_ALIASES: usize = 10;
 
@@ -53,6 +56,8 @@ pub fn parse(file: &str, text: &str, diagnostics: &mut Vec<Diagnostic>) -> Optio
         text,
         file,
         aliases: 0,
+        values: 0,
+        last: (0, 0, 1),
         diagnostics,
     };
     let tree = reader.document().ok()?;
@@ -69,6 +74,10 @@ struct Reader<'a, P> {
     text: &'a str,
     file: Arc<str>,
     aliases: usize,
+    values: usize,
+    /// The last place: where its line begins, its offset, its column. Counting on from it keeps
+    /// the time linear in a file that is one long line.
+    last: (usize, usize, usize),
     diagnostics: &'a mut Vec<Diagnostic>,
 }
 
@@ -79,6 +88,10 @@ impl<'a, P: Iterator<Item = Scanned<'a>>> Reader<'a, P> {
         match self.events.next() {
             Some(Ok((event, span))) => {
                 let place = self.place(&span);
+                self.values += 1;
+                if self.values > MAX_VALUES {
+                    return Err(self.too_many(&place));
+                }
                 Ok((event, place))
             }
             Some(Err(error)) => {
@@ -109,7 +122,7 @@ impl<'a, P: Iterator<Item = Scanned<'a>>> Reader<'a, P> {
         }
     }
 
-    fn place(&self, span: &Span) -> Place {
+    fn place(&mut self, span: &Span) -> Place {
         let offset = |mark: &granit_parser::Marker| {
             mark.byte_offset()
                 .unwrap_or(self.text.len())
@@ -118,10 +131,15 @@ impl<'a, P: Iterator<Item = Scanned<'a>>> Reader<'a, P> {
         let (start, end) = (offset(&span.start), offset(&span.end));
         let line = self.lines.partition_point(|begin| *begin <= start).max(1);
         let begin = self.lines.get(line - 1).copied().unwrap_or(0);
+        let (from, column) = match self.last {
+            (line, offset, column) if line == begin && offset <= start => (offset, column),
+            _ => (begin, 1),
+        };
         let column = self
             .text
-            .get(begin..start)
-            .map_or(1, |before| before.chars().count() + 1);
+            .get(from..start)
+            .map_or(1, |between| between.chars().count() + column);
+        self.last = (begin, start, column);
         Place {
             file: self.file.clone(),
             line: u32::try_from(line).unwrap_or(u32::MAX),
@@ -283,6 +301,19 @@ impl<'a, P: Iterator<Item = Scanned<'a>>> Reader<'a, P> {
                 "one level too many",
             )
             .help("no lab file needs that; was an indentation or a bracket lost?"),
+        );
+        Stop
+    }
+
+    fn too_many(&mut self, place: &Place) -> Stop {
+        self.diagnostics.push(
+            Diagnostic::error(
+                "lab::too-large",
+                format!("The file has more than {MAX_VALUES} keys and values."),
+                place,
+                "the first too many",
+            )
+            .help("several alike nodes are one entry with `count:`"),
         );
         Stop
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::wire::first;
 pub use crate::kernel::nft::Count;
 use crate::plan::{Fault, Plan};
 

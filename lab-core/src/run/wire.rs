@@ -14,6 +14,9 @@ use crate::kernel::process::adopt;
 
 /// Most descriptors waiting on one connection.
 const MAX_DESCRIPTORS: usize = 16;
+/// Most descriptors that one message can carry (SCM_MAX_FD). There is room for all of them: those
+/// that find none are closed by the kernel, but those that did would be left open here.
+const MAX_AT_ONCE: usize = 253;
 
 /// What has arrived and was not taken yet.
 #[derive(Default)]
@@ -30,7 +33,7 @@ impl Inbox {
     /// `WouldBlock` on a non-blocking socket, `InvalidData` when the peer floods us.
     pub fn fill(&mut self, socket: RawFd) -> io::Result<bool> {
         let mut chunk = [0; 16 * 1024];
-        let mut space = nix::cmsg_space!([RawFd; MAX_DESCRIPTORS]);
+        let mut space = nix::cmsg_space!([RawFd; MAX_AT_ONCE]);
         let mut slices = [IoSliceMut::new(&mut chunk)];
         let message = loop {
             match recvmsg::<()>(
@@ -65,21 +68,31 @@ impl Inbox {
     /// # Errors
     /// `InvalidData` for a message that is too long or no JSON of the type.
     pub fn take<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
-        let Some((header, rest)) = self.bytes.split_first_chunk::<4>() else {
+        let Some((message, length)) = first(&self.bytes)? else {
             return Ok(None);
         };
-        let length = u32::from_le_bytes(*header);
-        if length > MAX_MESSAGE {
-            let text = format!("a message of {length} bytes; {MAX_MESSAGE} are the most");
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        let Some(body) = rest.get(..length as usize) else {
-            return Ok(None);
-        };
-        let message = serde_json::from_slice(body)?;
-        self.bytes.drain(..4 + length as usize);
+        self.bytes.drain(..length);
         Ok(Some(message))
     }
+}
+
+/// The first message of what has arrived, and how many bytes it takes; none until it is whole.
+///
+/// # Errors
+/// `InvalidData` for a message that is too long or no JSON of the type.
+pub fn first<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<Option<(T, usize)>> {
+    let Some((header, rest)) = bytes.split_first_chunk::<4>() else {
+        return Ok(None);
+    };
+    let length = u32::from_le_bytes(*header);
+    if length > MAX_MESSAGE {
+        let text = format!("a message of {length} bytes; {MAX_MESSAGE} are the most");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    let Some(body) = rest.get(..length as usize) else {
+        return Ok(None);
+    };
+    Ok(Some((serde_json::from_slice(body)?, 4 + body.len())))
 }
 
 /// What is still to be sent.

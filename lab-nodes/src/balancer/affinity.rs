@@ -58,10 +58,7 @@ pub(super) fn by_cookie(
     let Affinity::Cookie(name) = affinity else {
         return None;
     };
-    let ids: Vec<&str> = cookies(headers)
-        .filter(|(key, _)| key == name)
-        .map(|(_, value)| value)
-        .collect();
+    let ids: Vec<&str> = super::LoadBalancer::cookies(headers, name).collect();
     let member = pool
         .members
         .iter()
@@ -92,7 +89,7 @@ pub(super) fn set_cookie(name: &str, id: &str, secure: bool) -> String {
     format!("{name}={id}; Path=/; HttpOnly{secure}")
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(COOKIE)
         .iter()

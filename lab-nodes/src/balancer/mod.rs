@@ -26,16 +26,58 @@ mod visit;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use hyper::header::HeaderMap;
+use hyper::{Request, Response};
 use lab_core::service::{
     Context, OptionError, Probe, ProbeError, Service, ServiceError, Setup, SetupRequest,
 };
 use serde_json::{Value, json};
+
+use crate::http::accept::Visitor;
 
 /// Answered by the balancer itself: 200 when every pool has a healthy member, else 503.
 const HEALTH: &str = "/.well-known/tierlab/health";
 
 /// The service `balancer`.
 pub struct LoadBalancer;
+
+impl LoadBalancer {
+    /// The heads of a request and of the response to it as they leave a balancer on `node`, and
+    /// whether the client's connection is tied to the member's by a login; none for a request
+    /// that it answers itself, because it names no host or its path has two readings.
+    /// `published`: the paths of the site, all if it is empty.
+    pub fn pass(
+        request: Request<()>,
+        response: Response<()>,
+        visitor: &Visitor,
+        published: &[String],
+        node: &str,
+    ) -> Option<(Request<()>, Response<()>, bool)> {
+        crate::http::host::of(&request)?;
+        publish::longest(published, request.uri().path()).ok()??;
+        let (mut asked, ()) = request.into_parts();
+        let (mut answered, ()) = response.into_parts();
+        let login = exchange::authenticates_connection(&asked.headers)
+            || exchange::asks_for_connection_login(&answered);
+        exchange::outbound(&mut asked, visitor, node);
+        exchange::inbound(&mut answered, node);
+        Some((
+            Request::from_parts(asked, ()),
+            Response::from_parts(answered, ()),
+            login,
+        ))
+    }
+
+    /// The values of a cookie in a request's fields (RFC 6265 §5.4).
+    pub fn cookies<'h>(
+        headers: &'h HeaderMap,
+        name: &'h str,
+    ) -> impl Iterator<Item = &'h str> + use<'h> {
+        affinity::cookies(headers)
+            .filter(move |(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+}
 
 impl Service for LoadBalancer {
     fn name(&self) -> &'static str {

@@ -21,6 +21,18 @@ use serde_json::{Value, json};
 /// The service.
 pub struct Dns;
 
+impl Dns {
+    /// The answer to one UDP datagram from a client, by a server with these settings (what
+    /// [`Service::setup`] made); none where there is to be none.
+    pub async fn answer(
+        settings: &Value,
+        bytes: &[u8],
+        from: std::net::SocketAddr,
+    ) -> Option<Vec<u8>> {
+        serve::answer(settings, bytes, from).await
+    }
+}
+
 impl Service for Dns {
     fn name(&self) -> &'static str {
         "dns"

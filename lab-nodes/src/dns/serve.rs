@@ -32,11 +32,7 @@ struct Server {
 /// Serves until it is told to stop.
 pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
     let views = read(&context.settings.borrow_and_update())?;
-    let server = Arc::new(Server {
-        views: RwLock::new(Arc::new(views)),
-        questions: Semaphore::new(AT_ONCE),
-        connections: Semaphore::new(CONNECTIONS),
-    });
+    let server = Arc::new(Server::new(views));
     let mut tasks = JoinSet::new();
     for socket in context.take_udp(LISTENER).map_err(ServiceError::new)? {
         tasks.spawn(Arc::clone(&server).serve_udp(Arc::new(socket)));
@@ -75,7 +71,23 @@ fn read(settings: &Value) -> Result<Views, ServiceError> {
         .map_err(ServiceError::new)
 }
 
+/// The answer to one datagram from a client, by a server with these settings; none where there
+/// is to be none.
+pub(super) async fn answer(settings: &Value, bytes: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+    Server::new(read(settings).ok()?)
+        .datagram(bytes, from)
+        .await
+}
+
 impl Server {
+    fn new(views: Views) -> Self {
+        Self {
+            views: RwLock::new(Arc::new(views)),
+            questions: Semaphore::new(AT_ONCE),
+            connections: Semaphore::new(CONNECTIONS),
+        }
+    }
+
     fn replace(&self, views: Views) {
         // A panic while the lock was held left a whole value behind: it is replaced anyway.
         *self
@@ -110,6 +122,17 @@ impl Server {
         Some((request, response))
     }
 
+    /// The answer to a datagram, cut down to what the client takes.
+    async fn datagram(&self, bytes: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+        let (request, response) = self.answer(bytes, from).await?;
+        let limit = request.max_payload().min(LARGEST_UDP);
+        let bytes = response.to_vec().ok()?;
+        if bytes.len() <= usize::from(limit) {
+            return Some(bytes);
+        }
+        response.truncate().to_vec().ok()
+    }
+
     async fn serve_udp(self: Arc<Self>, socket: Arc<UdpSocket>) -> String {
         let mut buffer = vec![0; usize::from(u16::MAX)];
         loop {
@@ -125,20 +148,9 @@ impl Server {
                 let Ok(_room) = server.questions.try_acquire() else {
                     return;
                 };
-                let Some((request, response)) = server.answer(&bytes, from).await else {
-                    return;
-                };
-                let limit = request.max_payload().min(LARGEST_UDP);
-                let Ok(mut bytes) = response.to_vec() else {
-                    return;
-                };
-                if bytes.len() > usize::from(limit) {
-                    let Ok(short) = response.truncate().to_vec() else {
-                        return;
-                    };
-                    bytes = short;
+                if let Some(bytes) = server.datagram(&bytes, from).await {
+                    let _ = socket.send_to(&bytes, from).await;
                 }
-                let _ = socket.send_to(&bytes, from).await;
             });
         }
     }

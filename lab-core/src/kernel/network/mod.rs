@@ -12,6 +12,8 @@ mod request;
 mod route;
 mod shape;
 
+pub use request::words_in;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;

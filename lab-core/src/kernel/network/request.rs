@@ -183,8 +183,12 @@ impl Network {
 /// header of the request (linux/netlink.h), which some refusals carry.
 fn words(error: &ErrorMessage) -> Option<String> {
     const HEADER: usize = 16;
+    words_in(error.header.get(HEADER..)?)
+}
+
+/// The string attribute NLMSGERR_ATTR_MSG among netlink attributes as they lie in memory.
+pub fn words_in(mut rest: &[u8]) -> Option<String> {
     const NLMSGERR_ATTR_MSG: u16 = 1;
-    let mut rest = error.header.get(HEADER..)?;
     while let [a, b, c, d, ..] = *rest {
         let length = usize::from(u16::from_ne_bytes([a, b]));
         let value = rest.get(4..length)?;

@@ -303,6 +303,18 @@ impl Keeper {
             Err(refusal) => return connection.send(&Response::Error(refusal), &[]).await,
         };
         let stdio: Vec<OwnedFd> = connection.inbox.descriptors.drain(..).collect();
+        let wanted = if exec.terminal.is_some() { 0 } else { 3 };
+        if stdio.len() != wanted {
+            let refusal = Refusal {
+                message: format!(
+                    "a program gets {wanted} descriptors from its caller here, not {}",
+                    stdio.len()
+                ),
+                help: Some("stdin, stdout and stderr, or none with a terminal".into()),
+                code: 2,
+            };
+            return connection.send(&Response::Error(refusal), &[]).await;
+        }
         let id = self.next_id();
         let mut events = node.events_of(id);
         let descriptors: Vec<BorrowedFd<'_>> = stdio.iter().map(AsFd::as_fd).collect();

@@ -1,0 +1,54 @@
+//! Much at once.
+
+use std::time::Duration;
+
+use crate::support::{Host, until};
+
+const LAB: &str = "lab: busy\nsegments:\n  s: { prefix: 10.0.0.0/24 }\nnodes:\n  a: { on: s }\n";
+
+#[test]
+fn two_hundred_execs_at_once_all_succeed() {
+    let host = Host::new();
+    let file = host.folder.write("lab.yaml", LAB);
+    host.up(&file);
+    let callers: Vec<_> = (0..200).map(|_| host.spawn("a", &["true"])).collect();
+    for caller in callers {
+        let output = caller.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+    }
+}
+
+#[test]
+fn a_crash_loop_is_shown_with_its_reason_and_slows_down() {
+    let host = Host::new();
+    let text = LAB.to_owned()
+        + "  b: { on: s, run: { name: crash, argv: [sh, -c, 'sleep 0.2; exit 7'], restart: always } }\n";
+    let file = host.folder.write("lab.yaml", &text);
+    host.up(&file);
+    until("it was started again", Duration::from_secs(20), || {
+        let crash = &host.status()["nodes"]["b"]["processes"]["crash"];
+        crash["restarts"].as_u64() >= Some(3)
+            && crash["trouble"]
+                .as_str()
+                .is_some_and(|why| why.contains("status 7"))
+    });
+    host.exec("a", &["true"]).ok();
+}
+
+#[test]
+fn an_endless_talker_keeps_its_log_bounded() {
+    let host = Host::new();
+    let text = LAB.to_owned()
+        + "  b: { on: s, run: [sh, -c, 'timeout 3 cat /dev/zero; timeout 3 yes; exec sleep 1000'] }\n";
+    let file = host.folder.write("lab.yaml", &text);
+    host.up(&file);
+    let logs = host.folder.0.join("state/tierlab/busy/logs");
+    let size = |name: &str| std::fs::metadata(logs.join(name)).map_or(0, |data| data.len());
+    until("the log was turned over", Duration::from_secs(20), || {
+        assert!(size("b.log") < 2 << 20, "the log grows");
+        size("b.log.1") > 0
+    });
+    assert!(size("b.log.1") < 2 << 20);
+    host.exec("a", &["true"]).ok();
+}

@@ -1,0 +1,9 @@
+//! Bad days: what a user reads when input, callers or load are hostile, and that the lab goes on.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod host;
+mod input;
+mod load;
+mod socket;

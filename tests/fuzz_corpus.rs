@@ -1,0 +1,59 @@
+//! The fuzz targets, once, with what is committed for them: nothing found before comes back.
+
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use std::path::{Path, PathBuf};
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    let mut found = Vec::new();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("the folder is read");
+            open.extend(entries.map(|entry| entry.expect("an entry").path()));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn replay(folders: &[&str], target: fn(&[u8])) {
+    let found: Vec<PathBuf> = folders.iter().flat_map(|folder| files(folder)).collect();
+    assert!(found.len() >= 4, "the corpus is not there: {found:?}");
+    for path in found {
+        let bytes = std::fs::read(&path).expect("the file is read");
+        target(&bytes);
+        // What arrives may be cut off anywhere.
+        for length in [bytes.len() / 2, bytes.len().saturating_sub(1)] {
+            target(&bytes[..length]);
+        }
+    }
+}
+
+#[test]
+fn lab_files_never_panic() {
+    replay(&["fuzz/corpus/lab_file", "scenarios"], targets::lab_file);
+}
+
+#[test]
+fn control_messages_never_panic() {
+    replay(&["fuzz/corpus/control"], targets::control);
+}
+
+#[test]
+fn what_the_kernel_says_never_panics() {
+    replay(&["fuzz/corpus/netlink"], targets::netlink);
+}
+
+#[test]
+fn datagrams_to_the_name_server_never_panic() {
+    replay(&["fuzz/corpus/dns"], targets::dns);
+}
+
+#[test]
+fn heads_on_their_way_through_the_balancer_never_panic() {
+    replay(&["fuzz/corpus/http"], targets::http);
+}
