@@ -48,6 +48,14 @@ pub(super) struct Birth {
 /// Lives as the first process.
 pub(super) fn run(birth: Birth) -> ! {
     process::set_title("lab");
+    // Whatever else the caller had open (pipes, files with locks on them) is none of the lab's.
+    process::close_other_descriptors(&[
+        birth.listener.as_raw_fd(),
+        birth.state.as_raw_fd(),
+        birth.log.as_raw_fd(),
+        birth.lock.as_raw_fd(),
+        birth.launcher.as_raw_fd(),
+    ]);
     if let Err(error) = settle(&birth) {
         let refusal = launcher::forbidden("preparing the nodes' root folder", &error.to_string());
         let _ = birth.launcher.send(&ToLauncher::Failed(refusal), &[]);
@@ -65,19 +73,21 @@ pub(super) fn run(birth: Birth) -> ! {
         Err(_) => process::exit_now(3),
     };
     drop(theirs);
-    // Of what we were born with only the catalogue and the lock stay here.
+    // Only the catalogue and the lock stay here. The rest must go: whoever waits for the keeper's
+    // end of the control socket or of the launcher's channel would wait for us, too.
     let Birth {
         catalogue,
         lock,
-        plan: _,
-        listener: _,
-        state: _,
-        log: _,
-        launcher: _,
+        plan,
+        listener,
+        state,
+        log,
+        launcher,
         other_users: _,
         cgroup: _,
         hidden: _,
     } = birth;
+    drop((plan, listener, state, log, launcher));
     let _ = serve(&ours, keeper, catalogue);
     drop(lock);
     process::exit_now(0)

@@ -46,9 +46,12 @@ impl Keeper {
         let new = with_faults(&base, &faults);
         let operations = diff(&old, &new);
         let started = Instant::now();
-        // Nodes that die and come back meanwhile come back as the new plan says.
-        self.current.replace(new.clone());
-        let mut result = self.execute(&operations, progress).await;
+        let mut result = {
+            let _alone = self.wiring.lock().await;
+            // Nodes that die and come back from now on come back as the new plan says.
+            self.current.replace(new.clone());
+            self.execute(&operations, progress).await
+        };
         if result.is_ok() {
             let wired = Instant::now();
             stage(progress, "build", started, wired);
@@ -64,11 +67,10 @@ impl Keeper {
             Err(refusal) => {
                 if !old.nodes.is_empty() {
                     tracing::warn!("rolling back: {refusal}");
-                    self.current.replace(old.clone());
                     let (quiet, _) = tokio::sync::mpsc::unbounded_channel();
-                    if let Err(worse) = self.execute(&diff(&new, &old), &quiet).await {
-                        tracing::error!("rolling back failed, too: {worse}");
-                    }
+                    let _alone = self.wiring.lock().await;
+                    self.current.replace(old.clone());
+                    self.take_back(&diff(&new, &old), &quiet).await;
                 }
                 Err(refusal)
             }

@@ -139,6 +139,14 @@ impl Keeper {
             };
             return connection.send(&Response::Error(refusal), &[]).await;
         }
+        if self.coming_up.get() {
+            let refusal = Refusal {
+                message: format!("the lab {} is just coming up", self.lab),
+                help: Some("wait until its `lab up` has ended".into()),
+                code: 1,
+            };
+            return connection.send(&Response::Error(refusal), &[]).await;
+        }
         match hello.request {
             Request::Status => {
                 let status = self.status().await;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Keeper;
@@ -39,14 +39,31 @@ impl Keeper {
             )
         };
         for group in operations.chunk_by(together) {
-            try_join_all(
-                group
-                    .iter()
-                    .map(|operation| self.carry_out(operation, progress)),
-            )
-            .await?;
+            // All of them to their end, also when one fails: a node that was left half-born would
+            // belong to nobody.
+            let group = group
+                .iter()
+                .map(|operation| self.carry_out(operation, progress));
+            join_all(group)
+                .await
+                .into_iter()
+                .collect::<Result<(), _>>()?;
         }
         Ok(())
+    }
+
+    /// Takes back a change that failed on its way: what it had not come to needs no way back, so
+    /// an operation that finds nothing to do is no reason to stop.
+    pub(super) async fn take_back(
+        self: &Rc<Self>,
+        operations: &[Operation],
+        progress: &UnboundedSender<Progress>,
+    ) {
+        for operation in operations {
+            if let Err(refusal) = self.carry_out(operation, progress).await {
+                tracing::warn!("taking back: {refusal}");
+            }
+        }
     }
 
     async fn carry_out(
@@ -131,7 +148,11 @@ impl Keeper {
             }
             Operation::StartProcess { node, process } => {
                 let handle = self.find_node(node)?;
-                self.start_process(&handle, process);
+                // There already: a change that is taken back had not come to end it.
+                let known = handle.processes.borrow().contains_key(&process.name);
+                if !known {
+                    self.start_process(&handle, process);
+                }
                 Ok(())
             }
             Operation::StopProcess { node, process } => {
@@ -147,7 +168,8 @@ impl Keeper {
 
     /// Starts a node with all it has.
     pub(super) async fn start_node(self: &Rc<Self>, plan: &NodePlan) -> Result<(), Refusal> {
-        if !plan.running {
+        // There already: a change that is taken back had not come to end it.
+        if !plan.running || self.node(&plan.name).is_some() {
             return Ok(());
         }
         let node = Node::be_born(self, plan).await?;
@@ -167,6 +189,7 @@ impl Keeper {
         };
         let (wired, prepared) = futures::join!(wired, node.until_prepared());
         if let Err(refusal) = wired.and(prepared) {
+            node.end();
             self.disconnect(plan).await;
             return Err(refusal);
         }
@@ -177,6 +200,7 @@ impl Keeper {
         for process in plan.processes.iter().filter(|process| process.running) {
             self.start_process(&node, process);
         }
+        self.births.send_modify(|count| *count += 1);
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
 use super::Keeper;
+use super::node::comes_back;
 use super::supervisor::Process;
 use crate::check::ProgramHealth;
 use crate::kernel::connect::NodeSockets;
@@ -162,17 +163,7 @@ impl Keeper {
             _ => Vec::new(),
         });
         let waits = started.map(|(node, name)| async move {
-            let Some(process) = self
-                .node(&node)
-                .and_then(|known| known.processes.borrow().get(&name).cloned())
-            else {
-                return Err(Refusal {
-                    message: format!("{node} died while it was started"),
-                    help: Some(format!("`lab logs {node}` shows its last words")),
-                    code: 1,
-                });
-            };
-            process.until_healthy().await?;
+            self.until_one_healthy(&node, &name).await?;
             let _ = progress.send(Progress::Healthy {
                 node,
                 process: name,
@@ -182,6 +173,36 @@ impl Keeper {
         match timeout(PATIENCE, try_join_all(waits)).await {
             Ok(result) => result.map(drop),
             Err(_) => Err(self.still_unhealthy()),
+        }
+    }
+
+    /// Waits for one process, and for its node where that dies meanwhile and comes back.
+    async fn until_one_healthy(&self, node: &str, name: &str) -> Result<(), Refusal> {
+        let mut births = self.births.subscribe();
+        loop {
+            births.mark_unchanged();
+            let process = self
+                .node(node)
+                .and_then(|known| known.processes.borrow().get(name).cloned());
+            if let Some(process) = process {
+                let outcome = process.until_healthy().await;
+                if outcome.is_ok() || !process.is_abandoned() {
+                    return outcome;
+                }
+            }
+            let returns = self
+                .current
+                .borrow()
+                .nodes
+                .get(node)
+                .is_some_and(|plan| plan.running && comes_back(plan));
+            if !returns || births.changed().await.is_err() {
+                return Err(Refusal {
+                    message: format!("{node} died while it was started"),
+                    help: Some(format!("`lab logs {node}` shows its last words")),
+                    code: 1,
+                });
+            }
         }
     }
 

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls_pki_types::CertificateDer;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use super::control::{Progress, Refusal};
 use super::limits::NodeGroups;
@@ -69,8 +69,15 @@ pub(super) struct Keeper {
     members: RefCell<BTreeMap<(String, String), Vec<IpAddr>>>,
     /// What services say of their pools.
     pools: RefCell<BTreeMap<String, BTreeMap<String, String>>>,
+    /// Nobody but the launcher is served yet.
+    coming_up: Cell<bool>,
     /// One change at a time.
     changing: Mutex<()>,
+    /// Nodes are started, changed and ended one after the other: a change while it is carried out
+    /// (not while it waits for health), or a node that died and comes back.
+    wiring: Mutex<()>,
+    /// Counts nodes that came to life.
+    births: watch::Sender<u64>,
     /// Numbers for what nodes are asked to start.
     next: Cell<u64>,
 }
@@ -133,6 +140,10 @@ async fn live(parts: Parts, launcher: Channel, zygote: Channel) -> io::Result<()
             return launcher.send(&ToLauncher::Failed(refusal), &[]).await;
         }
     };
+    parts.listener.set_nonblocking(true)?;
+    let listener = tokio::net::UnixListener::from_std(parts.listener)?;
+    let serving = connection::serve(Rc::clone(&keeper), listener);
+    tokio::pin!(serving);
     let up = keeper.come_up(wanted, &launcher);
     tokio::select! {
         result = up => if let Err(refusal) = result {
@@ -144,16 +155,17 @@ async fn live(parts: Parts, launcher: Channel, zygote: Channel) -> io::Result<()
         },
         // The launcher died or was interrupted: so does the lab.
         _ = launcher.receive::<FromLauncher>() => return Ok(()),
+        ended = &mut serving => return ended,
     }
-    parts.listener.set_nonblocking(true)?;
-    let listener = tokio::net::UnixListener::from_std(parts.listener)?;
+    // Before the launcher knows: its first question must find the lab up.
+    keeper.coming_up.set(false);
     launcher.send(&ToLauncher::Up, &[]).await?;
     match launcher.receive::<FromLauncher>().await {
         Ok(Some((FromLauncher::Goodbye, _))) => {}
         _ => return Ok(()),
     }
     drop(launcher);
-    connection::serve(keeper, listener).await
+    serving.await
 }
 
 impl Keeper {
@@ -187,7 +199,10 @@ impl Keeper {
             restarts: RefCell::default(),
             members: RefCell::default(),
             pools: RefCell::default(),
+            coming_up: Cell::new(true),
             changing: Mutex::new(()),
+            wiring: Mutex::new(()),
+            births: watch::Sender::new(0),
             next: Cell::new(1),
         })
     }

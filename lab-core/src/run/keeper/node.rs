@@ -34,6 +34,12 @@ pub(super) enum Event {
     Refused(Refusal),
 }
 
+/// Whether a node that dies is started again: not where all of it has `restart: never`.
+pub(super) fn comes_back(plan: &NodePlan) -> bool {
+    let never = |process: &ProcessPlan| process.restart == Restart::Never;
+    plan.processes.is_empty() || !plan.processes.iter().all(never)
+}
+
 /// A node that lives.
 pub(super) struct Node {
     /// As it was started.
@@ -188,21 +194,20 @@ impl Node {
         let name = self.plan.name.clone();
         keeper.logs.note(&name, "the node died");
         {
-            let _one_at_a_time = keeper.changing.lock().await;
+            let _alone = keeper.wiring.lock().await;
+            // A change may have ended it meanwhile, and started another one of that name.
+            if self.ended.get() {
+                return;
+            }
             keeper.stop_node(&name).await;
         }
-        let never = self
-            .plan
-            .processes
-            .iter()
-            .all(|process| process.restart == Restart::Never);
-        if never && !self.plan.processes.is_empty() {
+        if !comes_back(&self.plan) {
             return;
         }
         let mut wait = BACK_OFF.0;
         loop {
             tokio::time::sleep(wait).await;
-            let _one_at_a_time = keeper.changing.lock().await;
+            let _alone = keeper.wiring.lock().await;
             let plan = keeper.current.borrow().nodes.get(&name).cloned();
             // Removed, switched off or started meanwhile.
             let Some(plan) = plan.filter(|plan| plan.running && keeper.node(&name).is_none())

@@ -49,6 +49,8 @@ pub(super) struct Process {
     trouble: RefCell<Option<String>>,
     /// Why starting it again is in vain.
     hopeless: RefCell<Option<String>>,
+    /// Its node ended.
+    abandoned: Cell<bool>,
     commands: mpsc::UnboundedSender<Command>,
     supervisor: RefCell<Option<AbortHandle>>,
 }
@@ -126,7 +128,13 @@ impl Process {
         if let Some(supervisor) = self.supervisor.take() {
             supervisor.abort();
         }
+        self.abandoned.set(true);
         self.turns(ProcessState::Stopped);
+    }
+
+    /// Whether its node ended, and nobody watches over it any more.
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned.get()
     }
 }
 
@@ -154,6 +162,7 @@ impl Keeper {
             state: watch::Sender::new(ProcessState::Starting),
             trouble: RefCell::default(),
             hopeless: RefCell::default(),
+            abandoned: Cell::new(false),
             commands,
             supervisor: RefCell::default(),
         });
@@ -366,12 +375,21 @@ async fn stop(
 ) {
     if let Some(channel) = channel
         && channel.send(&ToService::Stop, &[]).await.is_ok()
-        && tokio::time::timeout(GRACE, events.recv()).await.is_ok()
+        && tokio::time::timeout(GRACE, ended(events)).await.is_ok()
     {
         return;
     }
     if node.send(&ToNode::Stop { id }, &[]).await.is_ok() {
-        let _ = events.recv().await;
+        ended(events).await;
+    }
+}
+
+/// Waits until it has ended, or its node has.
+async fn ended(events: &mut mpsc::UnboundedReceiver<Event>) {
+    while let Some(event) = events.recv().await {
+        if matches!(event, Event::Exited(_) | Event::Refused(_)) {
+            return;
+        }
     }
 }
 
