@@ -1,10 +1,12 @@
 //! Which lab file is meant, and what the check says of it.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use lab_core::check::{Checked, Lab, Severity, Source, load, render};
 use lab_core::plan::{Plan, plan};
+use lab_core::run::control::Timing;
 use lab_nodes::CATALOGUE;
 
 use crate::embedded;
@@ -50,8 +52,24 @@ impl LabFile {
     /// # Errors
     /// It can't be found, or it is not in order.
     pub fn plan(&self, screen: &Screen) -> Result<Plan, Failure> {
-        let source = self.find()?;
-        Ok(plan(&accept(load(&source, CATALOGUE), screen)?, CATALOGUE))
+        Ok(self.plan_timed(screen)?.0)
+    }
+
+    /// As [`Self::plan`], with what its stages took.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plan_timed(&self, screen: &Screen) -> Result<(Plan, Vec<Timing>), Failure> {
+        let checked = load(&self.find()?, CATALOGUE);
+        let mut timings = vec![
+            Timing::of("parse", checked.parsed),
+            Timing::of("check", checked.checked),
+        ];
+        let lab = accept(checked, screen)?;
+        let started = Instant::now();
+        let plan = plan(&lab, CATALOGUE);
+        timings.push(Timing::of("plan", started.elapsed()));
+        Ok((plan, timings))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::build::build;
 use super::files::Contents;
@@ -40,6 +41,10 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The text of every file that was read, by its name in [`Place::file`].
     pub sources: BTreeMap<String, String>,
+    /// What reading the files into a tree took.
+    pub parsed: Duration,
+    /// What all checks took after that.
+    pub checked: Duration,
 }
 
 impl Checked {
@@ -53,8 +58,10 @@ impl Checked {
 
 /// Reads and checks a lab: all errors in one go.
 pub fn load(source: &Source, catalogue: Catalogue) -> Checked {
+    let started = Instant::now();
     let mut diagnostics = Vec::new();
     let (mut reader, tree) = Reader::open(source, &mut diagnostics);
+    let parsed = started.elapsed();
     let mut decoding = Vec::new();
     let file = tree.as_ref().and_then(|tree| decode(tree, &mut decoding));
     let contents = file
@@ -97,6 +104,8 @@ pub fn load(source: &Source, catalogue: Catalogue) -> Checked {
         lab,
         diagnostics,
         sources,
+        parsed,
+        checked: started.elapsed() - parsed,
     }
 }
 

@@ -10,12 +10,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
+use std::time::Instant;
 
 use nix::sched::CloneFlags;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
-use super::control::{LogLine, Progress, Refusal};
+use super::control::{LogLine, Progress, Refusal, Timing};
 use super::folders::{Folders, make_private};
 use super::log_files;
 use super::messages::{FromLauncher, ToLauncher};
@@ -36,6 +37,7 @@ pub fn up(
     catalogue: Catalogue,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Refusal> {
+    let started = Instant::now();
     let folders = Folders::of_caller();
     folders.make_runtime()?;
     let lock = take_lock(&folders, &plan.lab)?;
@@ -60,7 +62,7 @@ pub fn up(
         help: Some("its last words are in engine.log in the lab's state folder".into()),
         code: 3,
     })?;
-    let outcome = record(&lock, first).and_then(|()| follow(&ours, progress));
+    let outcome = record(&lock, first).and_then(|()| follow(&ours, started, progress));
     if outcome.is_err() {
         // Closing our end makes the keeper end the lab; wait until nothing is left of it.
         drop(ours);
@@ -97,10 +99,21 @@ pub(super) fn wait_dead(pidfd: &OwnedFd) {
 }
 
 /// Reads progress until the end.
-fn follow(keeper: &Channel, progress: &mut dyn FnMut(Progress)) -> Result<(), Refusal> {
+fn follow(
+    keeper: &Channel,
+    started: Instant,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Refusal> {
+    let mut launched = false;
     loop {
         match keeper.receive::<ToLauncher>() {
-            Ok(Some((ToLauncher::Progress(step), _))) => progress(step),
+            Ok(Some((ToLauncher::Progress(step), _))) => {
+                // The first word means that the keeper is at work.
+                if !std::mem::replace(&mut launched, true) {
+                    progress(Progress::Stage(Timing::of("launch", started.elapsed())));
+                }
+                progress(step);
+            }
             Ok(Some((ToLauncher::Up, _))) => {
                 return keeper
                     .send(&FromLauncher::Goodbye, &[])

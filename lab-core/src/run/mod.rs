@@ -21,5 +21,6 @@ mod pki;
 mod program;
 mod root;
 mod service;
+mod stages;
 mod wire;
 mod zygote;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -92,15 +91,14 @@ impl Keeper {
         let old = self.current.borrow().clone();
         let new = with_faults(&base, &faults);
         let operations = diff(&old, &new);
-        let started = Instant::now();
         // Nodes that die and come back meanwhile come back as the new plan says.
         self.current.replace(new.clone());
         let mut result = self.execute(&operations, progress).await;
         if result.is_ok() {
-            let wired = Instant::now();
-            stage(progress, "build", started, wired);
             result = self.until_healthy(&operations, progress).await;
-            stage(progress, "health", wired, Instant::now());
+        }
+        for timing in self.stages.report() {
+            let _ = progress.send(timing);
         }
         match result {
             Ok(()) => {
@@ -121,12 +119,4 @@ impl Keeper {
             }
         }
     }
-}
-
-fn stage(progress: &UnboundedSender<Progress>, name: &str, from: Instant, to: Instant) {
-    let micros = u64::try_from((to - from).as_micros()).unwrap_or(u64::MAX);
-    let _ = progress.send(Progress::Stage {
-        stage: name.into(),
-        micros,
-    });
 }

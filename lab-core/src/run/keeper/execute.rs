@@ -8,9 +8,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Keeper;
 use super::node::Node;
 use crate::kernel::{nft, sysctl};
-use crate::plan::{Action, NodePlan, Operation, Ruleset};
+use crate::plan::{Action, NodePlan, Operation, Ruleset, after_links};
 use crate::run::control::{Progress, Refusal};
 use crate::run::messages::ToNode;
+use crate::run::stages::Stage;
 
 impl Keeper {
     /// Carries out operations in their order; nodes that start one after the other start together.
@@ -151,7 +152,11 @@ impl Keeper {
             return Ok(());
         }
         let node = Node::be_born(self, plan).await?;
-        let wired = async {
+        let set_up = async {
+            let roots = self.stages.lap(Stage::Roots);
+            node.until_prepared().await?;
+            drop(roots);
+            let wiring = self.stages.lap(Stage::Links);
             let links = plan
                 .links
                 .iter()
@@ -160,13 +165,15 @@ impl Keeper {
                 .connect_node(&node.network, &links.collect::<Vec<_>>(), &plan.routes)
                 .await
                 .map_err(|error| kernel(&format!("connecting {}", plan.name), &error))?;
-            self.set_rules(&node, &plan.rules).await?;
-            // After the rules: some settings exist only with connection tracking.
-            sysctl::write(node.network.namespace(), &plan.sysctls)
-                .map_err(|error| kernel(&format!("setting up {}", plan.name), &error))
+            drop(wiring);
+            if !plan.rules.chains.is_empty() {
+                let _lap = self.stages.lap(Stage::Rules);
+                self.set_rules(&node, &plan.rules).await?;
+            }
+            node.set_sysctls(self.next_id(), after_links(&plan.sysctls))
+                .await
         };
-        let (wired, prepared) = futures::join!(wired, node.until_prepared());
-        if let Err(refusal) = wired.and(prepared) {
+        if let Err(refusal) = set_up.await {
             self.disconnect(plan).await;
             return Err(refusal);
         }
