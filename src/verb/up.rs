@@ -104,18 +104,18 @@ fn timings(stages: &[Timing], took: Duration, screen: &Screen) -> String {
     }
     table.row(["in all", &millis(took), "", ""]);
     format!(
-        "{}\n{}{TIMINGS_MEAN}\n",
+        "{}\n{}\n{TIMINGS_MEAN}\n",
         screen.stdout().bold("Timings"),
         table.render()
     )
 }
 
 /// What the columns are.
-const TIMINGS_MEAN: &str = "\
-  elapsed: from the first start in a stage to its last end; the stages overlap
-  summed: all parts added up, one a node, certificate or process; parts run together,
-    and each counts the time in which it waited for others
-";
+const TIMINGS_MEAN: &str = concat!(
+    "  elapsed: from the first start in a stage to its last end; the stages overlap\n",
+    "  summed: all parts added up, one a node, certificate or process; parts run together,\n",
+    "    and each counts the time in which it waited for others\n",
+);
 
 fn as_json(status: &Status, took: Duration, stages: &[Timing]) -> serde_json::Value {
     let micros = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);

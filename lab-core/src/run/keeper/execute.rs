@@ -46,6 +46,13 @@ impl Keeper {
                     .map(|operation| self.carry_out(operation, progress)),
             )
             .await?;
+            // Only when all have their wires: who asks for a neighbour that has none yet asks
+            // again after a second.
+            for operation in group {
+                if let Operation::StartNode { plan } = operation {
+                    self.start_processes(plan);
+                }
+            }
         }
         Ok(())
     }
@@ -73,7 +80,7 @@ impl Keeper {
                 .map_err(|error| kernel(&format!("changing the segment {segment}"), &error)),
             Operation::ChangeSegment { .. } => Ok(()),
             Operation::StartNode { plan } => {
-                self.start_node(plan).await?;
+                self.wire_node(plan).await?;
                 let _ = progress.send(Progress::Node {
                     node: plan.name.clone(),
                 });
@@ -148,6 +155,23 @@ impl Keeper {
 
     /// Starts a node with all it has.
     pub(super) async fn start_node(self: &Rc<Self>, plan: &NodePlan) -> Result<(), Refusal> {
+        self.wire_node(plan).await?;
+        self.start_processes(plan);
+        Ok(())
+    }
+
+    /// Starts what shall run in a node that stands; a node that died meanwhile gets it when it is
+    /// started again.
+    fn start_processes(self: &Rc<Self>, plan: &NodePlan) {
+        if let Some(node) = self.node(&plan.name) {
+            for process in plan.processes.iter().filter(|process| process.running) {
+                self.start_process(&node, process);
+            }
+        }
+    }
+
+    /// Starts a node with its links, routes and rules.
+    async fn wire_node(self: &Rc<Self>, plan: &NodePlan) -> Result<(), Refusal> {
         if !plan.running {
             return Ok(());
         }
@@ -181,9 +205,6 @@ impl Keeper {
             .borrow_mut()
             .insert(plan.name.clone(), Rc::clone(&node));
         node.watch(self);
-        for process in plan.processes.iter().filter(|process| process.running) {
-            self.start_process(&node, process);
-        }
         Ok(())
     }
 

@@ -259,9 +259,12 @@ async fn run_once(
     process: &Rc<Process>,
     commands: &mut mpsc::UnboundedReceiver<Command>,
 ) -> End {
-    let starting = Instant::now();
+    // A service may be ready several times, after changes.
+    let starting = Cell::new(Some(Instant::now()));
     let is_ready = |ready: &Notify| {
-        keeper.stages.ended(Stage::Processes, starting);
+        if let Some(starting) = starting.take() {
+            keeper.stages.ended(Stage::Processes, starting);
+        }
         ready.notify_one();
     };
     let id = keeper.next_id();
