@@ -6,41 +6,48 @@ import re
 import subprocess
 import time
 
-from .machine import Lab, run, settle
+from .machine import LAB, Lab, run, settle
 
-LAB_FILE = """\
-lab: bench-paths
-domain: example
-resolvers: [client]
+GATEWAY = """\
+lab: bench-gateway
 segments:
   outside: { prefix: 10.9.1.0/24 }
   inside:  { prefix: 10.9.2.0/24 }
 nodes:
-  client:  { on: { outside: .60 }, service: dns }
+  client:  { on: { outside: .60 } }
   gateway: { router: true, on: { outside: .1, inside: .1 }, acl: gateway }
-  lb:      { on: { outside: .10, inside: .10 }, service: balancer }
-  web:
-    on: { inside: .21 }
-    files: { /etc/nginx/nginx.conf: { text: NGINX } }
-    run:
-      name: nginx
-      argv: [nginx, -c, /etc/nginx/nginx.conf, -e, stderr]
-      health: { http: { port: 80, path: / } }
-  tier:    { on: { inside: .31 }, service: { tier-web: { names: [seven.example] } } }
+  web:     { on: { inside: .21 }, WEB }
+acls:
+  gateway:
+    - { id: B1, permit: [tcp/80, tcp/5201], from: client, note: what is measured }
+    - { id: B2, drop: any, note: everything else }
+"""
+BALANCER = """\
+lab: bench-balancer
+domain: example
+resolvers: [client]
+segments:
+  front: { prefix: 10.9.1.0/24 }
+  back:  { prefix: 10.9.2.0/24 }
+nodes:
+  client: { on: { front: .60 }, service: dns }
+  lb:     { on: { front: .10, back: .10 }, service: balancer }
+  web:    { on: { back: .21 }, WEB }
+  tier:   { on: { back: .31, front: .31 }, service: { tier-web: { names: [seven.example] } } }
 balancers:
   four:  { on: lb, vip: 10.9.1.104, layer: 4, ports: [tcp/80, tcp/5201], members: web, health: { port: 80 } }
   seven: { on: lb, vip: 10.9.1.107, layer: 7, sites: [{ hosts: [seven.example], members: tier, health: { path: /health } }] }
-acls:
-  gateway:
-    - { id: B1, permit: [tcp/80, tcp/443, tcp/5201], from: client, note: what is measured }
-    - { id: B2, drop: any, note: everything else }
 dns:
   views: { all: { server: client, clients: any } }
   zones: [{ zone: example, view: all, records: { seven: seven } }]
 """
-NGINX = ("daemon off; master_process off; pid /run/nginx.pid; error_log stderr; "
-         "events { worker_connections 8192; } http { access_log off; server { listen 80; "
-         "location / { return 200 ok; } } }")
+WEB = ("files: { /etc/nginx/nginx.conf: { text: %s } }, run: { name: nginx, "
+       "argv: [nginx, -c, /etc/nginx/nginx.conf, -e, stderr], health: { http: { port: 80, path: / } } }")
+NGINX = ("daemon off; master_process off; user root root; pid /run/nginx.pid; error_log stderr; "
+         "events { worker_connections 8192; } http { access_log off; "
+         "client_body_temp_path /run/body; proxy_temp_path /run/proxy; "
+         "fastcgi_temp_path /run/fastcgi; uwsgi_temp_path /run/uwsgi; scgi_temp_path /run/scgi; "
+         "server { listen 80; location / { return 200 ok; } } }")
 PLAIN = """\
 set -e
 mount -t tmpfs tmpfs /run; mkdir -p /run/netns
@@ -107,30 +114,33 @@ kill $server $web
     return bits(throughput), rate(connections)
 
 
-def measure(folder, seconds):
-    """[(what, bits a second or None, new connections a second, against which row)]."""
-    rows = [("plain routed pair", *plain(folder, seconds), None)]
-    file = pathlib.Path(folder) / "paths.yaml"
-    file.write_text(LAB_FILE.replace("NGINX", json.dumps(NGINX)))
-    with Lab(file, "bench-paths") as lab:
-        server = subprocess.Popen([str(part) for part in _exec(lab, "web", "iperf3", "-s")],
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def through(lab, address, seconds):
+    """Throughput and connections a second from the lab's client to its web server by an address."""
+    command = [LAB, "exec", "-l", lab.name, "web", "--", "iperf3", "-s"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             until_listening(lambda *command: lab.exec("web", *command), 5201)
-            for what, address in [("gateway with ACL", "10.9.2.21"), ("layer-4 VIP", "10.9.1.104")]:
-                throughput = bits(lab.exec("client", *iperf(address, seconds)))
-                connections = rate(lab.exec("client", *wrk(f"http://{address}/", seconds)))
-                rows.append((what, throughput, connections, 0))
-            direct = rate(lab.exec("client", *wrk("https://10.9.2.31/health", seconds)))
-            rows.append(("TLS to a tier, by the gateway", None, direct, None))
-            seven = rate(lab.exec("client", *wrk("https://seven.example/", seconds)))
-            rows.append(("layer-7 VIP, TLS on both sides", None, seven, 3))
+            return (bits(lab.exec("client", *iperf(address, seconds))),
+                    rate(lab.exec("client", *wrk(f"http://{address}/", seconds))))
         finally:
             server.terminate()
-            server.wait(10)
+
+
+def write(folder, name, text):
+    file = pathlib.Path(folder) / f"{name}.yaml"
+    file.write_text(text.replace("WEB", WEB % json.dumps(NGINX)))
+    return Lab(file, name)
+
+
+def measure(folder, seconds):
+    """[(what, bits a second or None, new connections a second, row to compare with)]."""
+    rows = [("plain routed pair", *plain(folder, seconds), None)]
+    with write(folder, "bench-gateway", GATEWAY) as lab:
+        rows.append(("gateway with ACL", *through(lab, "10.9.2.21", seconds), 0))
+    with write(folder, "bench-balancer", BALANCER) as lab:
+        rows.append(("layer-4 VIP", *through(lab, "10.9.1.104", seconds), 0))
+        direct = rate(lab.exec("client", *wrk("https://10.9.1.31/health", seconds)))
+        rows.append(("TLS to a tier itself", None, direct, None))
+        seven = rate(lab.exec("client", *wrk("https://seven.example/health", seconds)))
+        rows.append(("layer-7 VIP, TLS on both sides", None, seven, 3))
     return rows
-
-
-def _exec(lab, node, *command):
-    from .machine import LAB
-    return [LAB, "exec", "-l", lab.name, node, "--", *command]
