@@ -6,8 +6,8 @@ from .machine import ROOT, TARGET, note, run
 NEEDS = {"mn": "mininet", "brctl": "bridge-utils"}
 PEERS = ROOT / "scripts" / "peers"
 PATCHBAY = TARGET / "peers" / "release" / "patchbay-star"
-# A peer that takes seconds for 200 nodes is not asked for more.
-MOST = 200
+# A peer that takes a second or more for 50 nodes is not asked for more.
+MOST = 50
 
 
 def build():

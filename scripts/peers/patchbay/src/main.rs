@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .await?;
         for node in 0..nodes {
             lab.add_device(&format!("node{node}"))
-                .iface("eth0", hub.id(), None)
+                .iface("eth0", hub.id())
                 .build()
                 .await?;
         }
