@@ -1,11 +1,13 @@
 //! Which lab file is meant, and what the check says of it.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::Args;
 use lab_core::check::{Checked, Lab, Source, load, needs, render};
 use lab_core::kernel::facility::{State, survey_of};
 use lab_core::plan::{Plan, plan};
+use lab_core::run::control::Timing;
 use lab_nodes::CATALOGUE;
 
 use crate::embedded;
@@ -52,6 +54,7 @@ impl LabFile {
     /// It can't be found.
     pub fn check(&self) -> Result<Verdict, Failure> {
         let mut checked = load(&self.find()?, CATALOGUE);
+        let started = Instant::now();
         let code = if checked.lab.is_none() {
             2
         } else if host_can(&mut checked) {
@@ -59,16 +62,31 @@ impl LabFile {
         } else {
             3
         };
-        Ok(Verdict { checked, code })
+        let timings = vec![
+            Timing::of("parse", checked.parsed),
+            Timing::of("check", checked.checked),
+            Timing::of("host", started.elapsed()),
+        ];
+        Ok(Verdict {
+            checked,
+            code,
+            timings,
+        })
     }
 
-    /// Finds, checks and plans it for this host; what is wrong with it goes to stderr. Must be
-    /// called while the process has one thread.
+    /// Finds, checks and plans it for this host, and tells what each of that took; what is wrong with
+    /// it goes to stderr. Must be called while the process has one thread.
     ///
     /// # Errors
     /// It can't be found, it is not in order, or this host can't build it.
-    pub fn plan_to_build(&self, screen: &Screen) -> Result<Plan, Failure> {
-        Ok(plan(&self.check()?.accept(screen)?, CATALOGUE))
+    pub fn plan_to_build(&self, screen: &Screen) -> Result<(Plan, Vec<Timing>), Failure> {
+        let mut verdict = self.check()?;
+        let mut timings = std::mem::take(&mut verdict.timings);
+        let lab = verdict.accept(screen)?;
+        let started = Instant::now();
+        let plan = plan(&lab, CATALOGUE);
+        timings.push(Timing::of("plan", started.elapsed()));
+        Ok((plan, timings))
     }
 
     /// As [`Self::plan_to_build`], for whatever host.
@@ -78,7 +96,12 @@ impl LabFile {
     pub fn plan(&self, screen: &Screen) -> Result<Plan, Failure> {
         let checked = load(&self.find()?, CATALOGUE);
         let code = if checked.has_errors() { 2 } else { 0 };
-        Ok(plan(&Verdict { checked, code }.accept(screen)?, CATALOGUE))
+        let verdict = Verdict {
+            checked,
+            code,
+            timings: Vec::new(),
+        };
+        Ok(plan(&verdict.accept(screen)?, CATALOGUE))
     }
 }
 
@@ -88,6 +111,8 @@ pub struct Verdict {
     pub checked: Checked,
     /// The exit code.
     pub code: u8,
+    /// What it took.
+    timings: Vec<Timing>,
 }
 
 impl Verdict {

@@ -102,3 +102,77 @@ fn nginx_of_the_host_serves_and_is_started_again() {
         state["restarts"].as_u64() >= Some(1) && state["state"] == "healthy"
     });
 }
+
+#[test]
+fn up_says_what_every_stage_took() {
+    let host = Host::new();
+    let shown = host.lab(&["up", "perimeter", "--json"]).ok();
+    let shown: serde_json::Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    let stages = shown["stages"].as_array().expect("stages");
+    let names: Vec<&str> = stages
+        .iter()
+        .filter_map(|stage| stage["stage"].as_str())
+        .collect();
+    let all = [
+        "parse",
+        "check",
+        "host",
+        "plan",
+        "launch",
+        "certificates",
+        "namespaces",
+        "roots",
+        "links",
+        "rules",
+        "processes",
+        "health",
+    ];
+    assert_eq!(names, all);
+    let nodes = shown["nodes"].as_object().expect("nodes").len();
+    for stage in stages {
+        let number = |key: &str| stage[key].as_u64().expect("a number");
+        // A stage lasts no longer than the whole, and its parts took at least as long together.
+        assert!(number("micros") <= number_of(&shown, "micros"), "{stage}");
+        assert!(
+            number("micros") <= number("summed_micros") || number("parts") > 1,
+            "{stage}"
+        );
+        if ["namespaces", "roots", "links"].contains(&stage["stage"].as_str().unwrap_or_default()) {
+            assert_eq!(number("parts"), nodes as u64, "{stage}");
+        }
+    }
+}
+
+fn number_of(value: &serde_json::Value, key: &str) -> u64 {
+    value[key].as_u64().expect("a number")
+}
+
+/// A segment's bridge has 1,023 ports, and a process 1,024 descriptors where nobody raised that.
+#[test]
+fn three_hundred_nodes_fit_under_a_low_soft_limit_of_descriptors() {
+    let host = Host::new();
+    let text = "lab: crowd\nsegments:\n  lan: { prefix: 10.0.0.0/20 }\nnodes:\n  \
+                hub: { on: { lan: 10.0.0.1 } }\n  node: { count: 300, on: lan }\n";
+    let file = host.folder.write("lab.yaml", text);
+    let mut command = std::process::Command::new("sh");
+    let up = host.command(&["up"]);
+    command
+        .args(["-c", "ulimit -S -n 256 && exec \"$@\"", "sh"])
+        .arg(up.get_program())
+        .arg("up")
+        .arg(file)
+        .current_dir(&host.folder.0)
+        .envs(
+            up.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    let output = command.output().expect("sh");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // An answer, though not a welcome: nobody listens there.
+    host.sh("node300", "nc -zv -w 5 10.0.0.1 9 2>&1 | grep refused")
+        .ok();
+}

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use lab_core::run::control::Progress;
+use lab_core::run::control::{Progress, Timing};
 
 use super::{Colour, Screen};
 
@@ -13,8 +13,8 @@ pub struct Reporter {
     screen: Screen,
     started: Instant,
     bar: Option<ProgressBar>,
-    /// Stages with the time each took, in the order they ended.
-    pub stages: Vec<(String, Duration)>,
+    /// What the stages took, in the order they began.
+    pub stages: Vec<Timing>,
 }
 
 impl Reporter {
@@ -53,13 +53,7 @@ impl Reporter {
             Progress::Healthy { node, process } => {
                 self.advance(format!("{node}: {process} is healthy"))
             }
-            Progress::Stage { stage, micros } => {
-                let took = Duration::from_micros(micros);
-                if self.bar.is_none() {
-                    self.screen.note(&format!("{stage}: {}", millis(took)));
-                }
-                self.stages.push((stage, took));
-            }
+            Progress::Stage(timing) => self.stages.push(timing),
             Progress::Warning { message } => {
                 let warning = self.screen.stderr().bold_in(Colour::Yellow, "warning:");
                 self.above(&format!("{warning} {message}"));

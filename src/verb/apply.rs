@@ -33,7 +33,7 @@ impl Apply {
     /// # Errors
     /// The lab file is not in order, its lab is not up, or the change failed.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let plan = self.file.plan_to_build(screen)?;
+        let (plan, _) = self.file.plan_to_build(screen)?;
         let lab = find(&plan.lab)?;
         let in_force = lab.plan()?;
         // Faults stay in force while a file is applied, so what they broke is no change.

@@ -33,7 +33,7 @@ impl Check {
     /// # Errors
     /// There is no such file. A lab that is not in order is a result, with exit code 2.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let Verdict { checked, code } = self.file.check()?;
+        let Verdict { checked, code, .. } = self.file.check()?;
         if self.json {
             screen.json(&as_json(&checked, code == 0))?;
         } else {

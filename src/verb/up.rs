@@ -2,12 +2,12 @@
 
 use std::fmt::Write;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use lab_core::plan::Plan;
 use lab_core::run::client::running_labs;
-use lab_core::run::control::Status;
+use lab_core::run::control::{Status, Timing};
 use lab_core::run::launcher;
 use lab_nodes::CATALOGUE;
 
@@ -45,21 +45,24 @@ impl Up {
     /// # Errors
     /// The lab file is not in order, the host can't do it, or something did not become healthy.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let plan = self.file.plan_to_build(screen)?;
+        let started = Instant::now();
+        let (plan, mut stages) = self.file.plan_to_build(screen)?;
         let mut reporter = Reporter::new(screen);
         // One thread until this returns: it forks.
         let outcome = launcher::up(plan.clone(), CATALOGUE, &mut |step| reporter.step(step));
-        let took = reporter.finish();
+        reporter.finish();
+        let took = started.elapsed();
         outcome?;
+        stages.append(&mut reporter.stages);
         let status = pick(running_labs()?, Some(&plan.lab))?.status()?;
         if self.json {
-            screen.json(&as_json(&status, took, &reporter.stages))?;
+            screen.json(&as_json(&status, took, &stages))?;
             return Ok(ExitCode::SUCCESS);
         }
         let mut text = overview(&plan, &status, screen.stdout());
         text.push_str(&hints(&plan, screen));
         if self.timings {
-            text.push_str(&timings(&reporter.stages, took, screen));
+            text.push_str(&timings(&stages, took, screen));
         }
         let _ = write!(text, "{}", summary(&plan, &status, took, screen));
         screen.print(&text)?;
@@ -90,21 +93,32 @@ fn hints(plan: &Plan, screen: &Screen) -> String {
     text
 }
 
-fn timings(stages: &[(String, Duration)], took: Duration, screen: &Screen) -> String {
+fn timings(stages: &[Timing], took: Duration, screen: &Screen) -> String {
     let mut table = Table::default();
-    for (stage, time) in stages {
-        table.row([stage.as_str(), &millis(*time)]);
+    table.row(["stage", "elapsed", "parts", "summed"]);
+    for timing in stages {
+        let parts = timing.parts.to_string();
+        let [elapsed, summed] =
+            [timing.micros, timing.summed_micros].map(|time| millis(Duration::from_micros(time)));
+        table.row([timing.stage.as_str(), &elapsed, &parts, &summed]);
     }
-    table.row(["in all", &millis(took)]);
-    format!("{}\n{}\n", screen.stdout().bold("Timings"), table.render())
+    table.row(["in all", &millis(took), "", ""]);
+    format!(
+        "{}\n{}\n{TIMINGS_MEAN}\n",
+        screen.stdout().bold("Timings"),
+        table.render()
+    )
 }
 
-fn as_json(status: &Status, took: Duration, stages: &[(String, Duration)]) -> serde_json::Value {
+/// What the columns are.
+const TIMINGS_MEAN: &str = concat!(
+    "  elapsed: from the first start in a stage to its last end; the stages overlap\n",
+    "  summed: all parts added up, one a node, certificate or process; parts run together,\n",
+    "    and each counts the time in which it waited for others\n",
+);
+
+fn as_json(status: &Status, took: Duration, stages: &[Timing]) -> serde_json::Value {
     let micros = |time: &Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    let stages: Vec<_> = stages
-        .iter()
-        .map(|(stage, time)| serde_json::json!({ "stage": stage, "micros": micros(time) }))
-        .collect();
     serde_json::json!({
         "lab": status.lab,
         "title": status.title,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::build::build;
 use super::files::Contents;
@@ -40,6 +41,10 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The text of every file that was read, by its name in [`Place::file`].
     pub sources: BTreeMap<String, String>,
+    /// What reading the files into a tree took.
+    pub parsed: Duration,
+    /// What all checks took after that.
+    pub checked: Duration,
 }
 
 impl Checked {
@@ -53,19 +58,27 @@ impl Checked {
 
 /// Reads and checks a lab: all errors in one go.
 pub fn load(source: &Source, catalogue: Catalogue) -> Checked {
+    let started = Instant::now();
     let mut diagnostics = Vec::new();
     let (reader, tree) = Reader::open(source, &mut diagnostics);
-    check(reader, tree, catalogue)
+    check(reader, tree, catalogue, started)
 }
 
 /// Checks one text, which reports call `name`; what it includes or names is not there.
 pub fn load_text(name: &str, text: &str, catalogue: Catalogue) -> Checked {
+    let started = Instant::now();
     let mut diagnostics = Vec::new();
     let (reader, tree) = Reader::of_text(name, text, &mut diagnostics);
-    check(reader, tree, catalogue)
+    check(reader, tree, catalogue, started)
 }
 
-fn check(mut reader: Reader<'_>, tree: Option<Tree>, catalogue: Catalogue) -> Checked {
+fn check(
+    mut reader: Reader<'_>,
+    tree: Option<Tree>,
+    catalogue: Catalogue,
+    started: Instant,
+) -> Checked {
+    let parsed = started.elapsed();
     let mut decoding = Vec::new();
     let file = tree.as_ref().and_then(|tree| decode(tree, &mut decoding));
     let contents = file
@@ -108,6 +121,8 @@ fn check(mut reader: Reader<'_>, tree: Option<Tree>, catalogue: Catalogue) -> Ch
         lab,
         diagnostics,
         sources,
+        parsed,
+        checked: started.elapsed() - parsed,
     }
 }
 

@@ -19,12 +19,19 @@ const OPTIONAL: [&str; 3] = ["net/ipv6", "net/netfilter", "net/bridge"];
 /// the path.
 pub fn write(namespace: &NetNs, settings: &BTreeMap<String, String>) -> io::Result<()> {
     // /proc/sys/net shows the namespace of the thread that opens it.
-    namespace.within(|| {
-        for (path, value) in crate::plan::in_writing_order(settings) {
-            set(path, value)?;
-        }
-        Ok(())
-    })
+    namespace.within(|| write_own(settings))
+}
+
+/// [`write`] for the namespace that the calling thread is in. A node writes its own: in a `/proc`
+/// of its own the kernel looks among its settings alone, in a shared one among all nodes'.
+///
+/// # Errors
+/// As there.
+pub fn write_own(settings: &BTreeMap<String, String>) -> io::Result<()> {
+    for (path, value) in crate::plan::in_writing_order(settings) {
+        set(path, value)?;
+    }
+    Ok(())
 }
 
 fn set(path: &str, value: &str) -> io::Result<()> {

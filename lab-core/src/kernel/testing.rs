@@ -79,7 +79,16 @@ pub(super) fn in_own_network<T: Future<Output = io::Result<()>>>(
 
 /// A new node, not connected.
 pub(super) fn new_node() -> io::Result<Network> {
-    Network::open(NetNs::new()?)
+    let node = Network::open(NetNs::new()?)?;
+    // As a plan has it: with duplicates looked for, a link-local address is of no use for two
+    // seconds.
+    let setting = |path: &str| (path.to_owned(), "0".to_owned());
+    let settings = [
+        "net/ipv6/conf/all/accept_dad",
+        "net/ipv6/conf/default/accept_dad",
+    ];
+    super::sysctl::write(node.namespace(), &settings.map(setting).into())?;
+    Ok(node)
 }
 
 /// A fabric with these bridges.

@@ -18,7 +18,7 @@ pub use compute::plan;
 pub use diff::{Operation, diff};
 pub use fault::{Fault, with_faults};
 pub use rules::{Action, Chain, ChainType, Hook, Match, PortRange, Rule, Ruleset, Target};
-pub use sysctls::in_writing_order;
+pub use sysctls::{after_links, before_links, in_writing_order};
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

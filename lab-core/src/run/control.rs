@@ -169,18 +169,26 @@ pub enum Progress {
         /// Process.
         process: String,
     },
-    /// A stage ended.
-    Stage {
-        /// Its name (`links`, `certificates`, …).
-        stage: String,
-        /// Microseconds it took.
-        micros: u64,
-    },
+    /// How long a stage took.
+    Stage(Timing),
     /// Something to know, though it goes on.
     Warning {
         /// A sentence.
         message: String,
     },
+}
+
+/// How long a stage took. Stages overlap, and so do the parts of one, a part a node or process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Its name (`links`, `certificates`, …).
+    pub stage: String,
+    /// Microseconds from the first start of a part to the last end of one.
+    pub micros: u64,
+    /// Microseconds of all parts added up.
+    pub summed_micros: u64,
+    /// How many parts.
+    pub parts: u64,
 }
 
 /// State of a lab.

@@ -8,14 +8,15 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::sched::CloneFlags;
 use nix::unistd::Uid;
 use serde::{Deserialize, Serialize};
 
-use super::control::{LogLine, Progress, Refusal};
+use super::control::{LogLine, Progress, Refusal, Timing};
 use super::folders::{Folders, make_private};
 use super::messages::{FromLauncher, ToLauncher};
 use super::zygote::{self, Birth};
@@ -25,6 +26,9 @@ use crate::kernel::identity::Identity;
 use crate::kernel::process::{self, Fork};
 use crate::plan::Plan;
 use crate::service::Catalogue;
+
+/// How long `up` waits for a lab of that name that is dying.
+const DYING: Duration = Duration::from_secs(10);
 
 /// Brings a lab up and returns when it is healthy. Must be called before the process has
 /// started any thread: it forks.
@@ -36,6 +40,7 @@ pub fn up(
     catalogue: Catalogue,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), Refusal> {
+    let started = Instant::now();
     let folders = Folders::of_caller();
     folders.make_runtime()?;
     let lock = take_lock(&folders, &plan.lab)?;
@@ -62,7 +67,7 @@ pub fn up(
         help: Some("its last words are in engine.log in the lab's state folder".into()),
         code: 3,
     })?;
-    let outcome = record(&lock, first).and_then(|()| follow(&ours, progress));
+    let outcome = record(&lock, first).and_then(|()| follow(&ours, started, progress));
     if outcome.is_err() {
         // Closing our end makes the keeper end the lab; wait until nothing is left of it.
         drop(ours);
@@ -99,10 +104,21 @@ pub(super) fn wait_dead(pidfd: &OwnedFd) {
 }
 
 /// Reads progress until the end.
-fn follow(keeper: &Channel, progress: &mut dyn FnMut(Progress)) -> Result<(), Refusal> {
+fn follow(
+    keeper: &Channel,
+    started: Instant,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), Refusal> {
+    let mut launched = false;
     loop {
         match keeper.receive::<ToLauncher>() {
-            Ok(Some((ToLauncher::Progress(step), _))) => progress(step),
+            Ok(Some((ToLauncher::Progress(step), _))) => {
+                // The first word means that the keeper is at work.
+                if !std::mem::replace(&mut launched, true) {
+                    progress(Progress::Stage(Timing::of("launch", started.elapsed())));
+                }
+                progress(step);
+            }
             Ok(Some((ToLauncher::Up, _))) => {
                 return keeper
                     .send(&FromLauncher::Goodbye, &[])
@@ -142,17 +158,33 @@ fn take_lock(folders: &Folders, lab: &str) -> Result<File, Refusal> {
         .mode(0o600)
         .open(&path)
         .map_err(|error| cannot_write(&path, &error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Refusal {
-            message: format!("{lab} is up already, or coming up"),
-            help: Some(format!(
-                "`lab status -l {lab}` shows it, `lab apply` changes it, `lab down {lab}` ends it"
-            )),
-            code: 2,
-        }),
-        Err(std::fs::TryLockError::Error(error)) => Err(cannot_write(&path, &error)),
+    let end = Instant::now() + DYING;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(std::fs::TryLockError::Error(error)) => return Err(cannot_write(&path, &error)),
+            // Nobody listens: the lab is dying, or somebody looks whether it is dead.
+            Err(std::fs::TryLockError::WouldBlock)
+                if UnixStream::connect(folders.socket(lab)).is_err() && Instant::now() < end =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(std::fs::TryLockError::WouldBlock) => {
+                return Err(Refusal {
+                    message: format!("{lab} is up already, or coming up"),
+                    help: Some(format!(
+                        "`lab status -l {lab}` shows it, `lab apply` changes it, `lab down {lab}` \
+                         ends it"
+                    )),
+                    code: 2,
+                });
+            }
+        }
     }
+    // What stands there is about a process of the lab before.
+    file.set_len(0)
+        .map_err(|error| cannot_write(&path, &error))?;
+    Ok(file)
 }
 
 /// Writes the first process's id into the lock, for `lab down` to wait on.

@@ -112,6 +112,13 @@ pub(super) enum ToNode {
         /// Which.
         id: u64,
     },
+    /// Write kernel settings of the node's network. → [`FromNode::Done`] or [`FromNode::Refused`].
+    Sysctls {
+        /// The keeper's number for it.
+        id: u64,
+        /// Path below `/proc/sys` → value.
+        settings: BTreeMap<String, String>,
+    },
     /// Write and remove files.
     Files {
         /// Files to write.
@@ -124,7 +131,7 @@ pub(super) enum ToNode {
 /// A node's first process → keeper.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromNode {
-    /// Its root folder and files are in place.
+    /// Its root folder, files and kernel settings are in place.
     Prepared,
     /// They can't be.
     Failed(String),
@@ -135,6 +142,11 @@ pub(super) enum FromNode {
     },
     /// Descriptor: the master side of the terminal that [`ToNode::Exec`] asked for.
     Terminal {
+        /// Which.
+        id: u64,
+    },
+    /// What was asked is done.
+    Done {
         /// Which.
         id: u64,
     },

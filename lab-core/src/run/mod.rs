@@ -23,6 +23,7 @@ mod program;
 mod root;
 mod sandbox;
 mod service;
+mod stages;
 mod template;
 mod wire;
 mod zygote;

@@ -19,7 +19,8 @@ use super::program::{self, Command, Stdio};
 use super::{root, service};
 use crate::kernel::channel::Channel;
 use crate::kernel::process::{self, Fork};
-use crate::plan::{ProcessKind, ProcessPlan};
+use crate::kernel::sysctl;
+use crate::plan::{ProcessKind, ProcessPlan, before_links};
 use crate::service::Catalogue;
 
 /// What was started, by the process that stands for it.
@@ -78,6 +79,7 @@ pub(super) fn run(channel: Channel, inheritance: Inheritance) -> ! {
 fn prepare(slice: &Slice) -> io::Result<()> {
     nix::unistd::sethostname(&slice.plan.name)?;
     root::enter(slice.other_users)?;
+    sysctl::write_own(&before_links(&slice.plan.sysctls))?;
     for file in &slice.plan.files {
         root::write_file(file)?;
     }
@@ -192,6 +194,17 @@ impl Node {
                 }
                 Ok(())
             }
+            ToNode::Sysctls { id, settings } => match sysctl::write_own(&settings) {
+                Ok(()) => self.channel.send(&FromNode::Done { id }, &[]),
+                Err(error) => {
+                    let refusal = Refusal {
+                        message: format!("setting up {}: {error}", self.slice.plan.name),
+                        help: Some("`lab doctor` tries what a lab needs of this host".into()),
+                        code: 3,
+                    };
+                    self.channel.send(&FromNode::Refused { id, refusal }, &[])
+                }
+            },
             ToNode::Files { files, remove } => {
                 for path in &remove {
                     let _ = std::fs::remove_file(path);

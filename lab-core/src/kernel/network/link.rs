@@ -160,16 +160,6 @@ impl Network {
         routes: &[RoutePlan],
         loopback: bool,
     ) -> io::Result<()> {
-        if loopback {
-            // A router asks for its neighbours from its link-local address, which the kernel gives
-            // it when a link goes up. With duplicates looked for, it is of no use for two seconds.
-            let setting = |path: &str| (path.to_owned(), "0".to_owned());
-            let settings = [
-                "net/ipv6/conf/all/accept_dad",
-                "net/ipv6/conf/default/accept_dad",
-            ];
-            sysctl::write(node.namespace(), &settings.map(setting).into())?;
-        }
         let pairs = legs.iter().map(|leg| leg.pair(node));
         self.ask(pairs.collect::<io::Result<_>>()?).await?;
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Instant;
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -45,7 +44,6 @@ impl Keeper {
         let old = self.current.borrow().clone();
         let new = with_faults(&base, &faults);
         let operations = diff(&old, &new);
-        let started = Instant::now();
         let mut result = {
             let _alone = self.wiring.lock().await;
             // Nodes that die and come back from now on come back as the new plan says.
@@ -53,10 +51,10 @@ impl Keeper {
             self.execute(&operations, progress).await
         };
         if result.is_ok() {
-            let wired = Instant::now();
-            stage(progress, "build", started, wired);
             result = self.until_healthy(&operations, progress).await;
-            stage(progress, "health", wired, Instant::now());
+        }
+        for timing in self.stages.report() {
+            let _ = progress.send(timing);
         }
         match result {
             Ok(()) => {
@@ -76,12 +74,4 @@ impl Keeper {
             }
         }
     }
-}
-
-fn stage(progress: &UnboundedSender<Progress>, name: &str, from: Instant, to: Instant) {
-    let micros = u64::try_from((to - from).as_micros()).unwrap_or(u64::MAX);
-    let _ = progress.send(Progress::Stage {
-        stage: name.into(),
-        micros,
-    });
 }

@@ -355,7 +355,7 @@ async fn attend(
                     connection.send(&Response::Terminal, &[master.as_fd()]).await?;
                     terminal = Some(master);
                 }
-                Some(Event::Started) => {}
+                Some(Event::Started | Event::Done) => {}
                 Some(Event::Exited(status)) => {
                     connection.send(&Response::Exited { status }, &[]).await?;
                     return Ok(true);

@@ -8,9 +8,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Keeper;
 use super::node::Node;
 use crate::kernel::{nft, sysctl};
-use crate::plan::{Action, NodePlan, Operation, Ruleset};
+use crate::plan::{Action, NodePlan, Operation, Ruleset, after_links};
 use crate::run::control::{Progress, Refusal};
 use crate::run::messages::ToNode;
+use crate::run::stages::Stage;
 
 impl Keeper {
     /// Carries out operations in their order; nodes that start one after the other start together.
@@ -41,13 +42,20 @@ impl Keeper {
         for group in operations.chunk_by(together) {
             // All of them to their end, also when one fails: a node that was left half-born would
             // belong to nobody.
-            let group = group
+            let done = group
                 .iter()
                 .map(|operation| self.carry_out(operation, progress));
-            join_all(group)
+            join_all(done)
                 .await
                 .into_iter()
                 .collect::<Result<(), _>>()?;
+            // Only when all have their wires: who asks for a neighbour that has none yet asks
+            // again after a second.
+            for operation in group {
+                if let Operation::StartNode { plan } = operation {
+                    self.start_processes(plan);
+                }
+            }
         }
         Ok(())
     }
@@ -89,7 +97,7 @@ impl Keeper {
                 .map_err(|error| kernel(&format!("changing the segment {segment}"), &error)),
             Operation::ChangeSegment { .. } => Ok(()),
             Operation::StartNode { plan } => {
-                self.start_node(plan).await?;
+                self.wire_node(plan).await?;
                 let _ = progress.send(Progress::Node {
                     node: plan.name.clone(),
                 });
@@ -168,12 +176,38 @@ impl Keeper {
 
     /// Starts a node with all it has.
     pub(super) async fn start_node(self: &Rc<Self>, plan: &NodePlan) -> Result<(), Refusal> {
+        self.wire_node(plan).await?;
+        self.start_processes(plan);
+        Ok(())
+    }
+
+    /// Starts what shall run in a node that stands; a node that died meanwhile gets it when it is
+    /// started again.
+    fn start_processes(self: &Rc<Self>, plan: &NodePlan) {
+        if let Some(node) = self.node(&plan.name) {
+            for process in plan.processes.iter().filter(|process| process.running) {
+                // There already: a change that is taken back had not come to end it.
+                let known = node.processes.borrow().contains_key(&process.name);
+                if !known {
+                    self.start_process(&node, process);
+                }
+            }
+            self.births.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Starts a node with its links, routes and rules.
+    async fn wire_node(self: &Rc<Self>, plan: &NodePlan) -> Result<(), Refusal> {
         // There already: a change that is taken back had not come to end it.
         if !plan.running || self.node(&plan.name).is_some() {
             return Ok(());
         }
         let node = Node::be_born(self, plan).await?;
-        let wired = async {
+        let set_up = async {
+            let roots = self.stages.lap(Stage::Roots);
+            node.until_prepared().await?;
+            drop(roots);
+            let wiring = self.stages.lap(Stage::Links);
             let links = plan
                 .links
                 .iter()
@@ -182,13 +216,15 @@ impl Keeper {
                 .connect_node(&node.network, &links.collect::<Vec<_>>(), &plan.routes)
                 .await
                 .map_err(|error| kernel(&format!("connecting {}", plan.name), &error))?;
-            self.set_rules(&node, &plan.rules).await?;
-            // After the rules: some settings exist only with connection tracking.
-            sysctl::write(node.network.namespace(), &plan.sysctls)
-                .map_err(|error| kernel(&format!("setting up {}", plan.name), &error))
+            drop(wiring);
+            if !plan.rules.chains.is_empty() {
+                let _lap = self.stages.lap(Stage::Rules);
+                self.set_rules(&node, &plan.rules).await?;
+            }
+            node.set_sysctls(self.next_id(), after_links(&plan.sysctls))
+                .await
         };
-        let (wired, prepared) = futures::join!(wired, node.until_prepared());
-        if let Err(refusal) = wired.and(prepared) {
+        if let Err(refusal) = set_up.await {
             node.end();
             self.disconnect(plan).await;
             return Err(refusal);
@@ -197,10 +233,6 @@ impl Keeper {
             .borrow_mut()
             .insert(plan.name.clone(), Rc::clone(&node));
         node.watch(self);
-        for process in plan.processes.iter().filter(|process| process.running) {
-            self.start_process(&node, process);
-        }
-        self.births.send_modify(|count| *count += 1);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +18,7 @@ use crate::check::ProgramHealth;
 use crate::kernel::connect::NodeSockets;
 use crate::plan::{Operation, ProbePlan, ProcessKind};
 use crate::run::control::{ProcessState, Progress, Refusal};
+use crate::run::stages::Stage;
 use crate::service::{Connect, Probe};
 
 /// How long one check may take.
@@ -26,13 +27,15 @@ const ANSWER: Duration = Duration::from_secs(2);
 const EAGER: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 /// Between the checks of a process that is healthy.
 const STEADY: Duration = Duration::from_secs(5);
-/// How long a change waits for health.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a change waits for health, and for each process on top of that: a thousand that start
+/// together have to share the processors.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(50));
 
 /// Checks one process for as long as it runs.
 pub(super) async fn watch(keeper: Rc<Keeper>, process: Rc<Process>, ready: Rc<Notify>) {
     ready.notified().await;
     let mut wait = EAGER.0;
+    let mut since = Some(Instant::now());
     loop {
         let seen = match timeout(ANSWER, check(&keeper, &process)).await {
             Ok(seen) => seen,
@@ -41,6 +44,9 @@ pub(super) async fn watch(keeper: Rc<Keeper>, process: Rc<Process>, ready: Rc<No
         match seen {
             Ok(()) => {
                 process.turns(ProcessState::Healthy);
+                if let Some(since) = since.take() {
+                    keeper.stages.ended(Stage::Health, since);
+                }
                 wait = STEADY;
             }
             Err(trouble) => {
@@ -170,9 +176,12 @@ impl Keeper {
             });
             Ok(())
         });
-        match timeout(PATIENCE, try_join_all(waits)).await {
+        let waits: Vec<_> = waits.collect();
+        let processes = u32::try_from(waits.len()).unwrap_or(u32::MAX);
+        let patience = PATIENCE.0 + PATIENCE.1.saturating_mul(processes);
+        match timeout(patience, try_join_all(waits)).await {
             Ok(result) => result.map(drop),
-            Err(_) => Err(self.still_unhealthy()),
+            Err(_) => Err(self.still_unhealthy(patience)),
         }
     }
 
@@ -206,7 +215,7 @@ impl Keeper {
         }
     }
 
-    fn still_unhealthy(&self) -> Refusal {
+    fn still_unhealthy(&self, patience: Duration) -> Refusal {
         let nodes = self.nodes.borrow();
         let mut sick: Vec<(String, String)> = Vec::new();
         for node in nodes.values() {
@@ -239,7 +248,7 @@ impl Keeper {
         Refusal {
             message: format!(
                 "not healthy after {} s:{}{more}",
-                PATIENCE.as_secs(),
+                patience.as_secs(),
                 list.concat()
             ),
             help: Some(format!("`lab logs {first}` shows what it said")),

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::{Mutex, watch};
 
@@ -29,6 +30,7 @@ use super::control::{Progress, Refusal};
 use super::limits::NodeGroups;
 use super::messages::{FromLauncher, FromZygote, ToLauncher, ToZygote};
 use super::pki::Authority;
+use super::stages::{Stage, Stages};
 use super::zygote::Birth;
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::netns::NetNs;
@@ -54,6 +56,7 @@ pub(super) struct Keeper {
     fabric: Network,
     zygote: Mutex<AsyncChannel>,
     logs: Rc<Logs>,
+    stages: Stages,
     /// Milliseconds since the epoch.
     since: u64,
     /// What the lab file says.
@@ -85,6 +88,12 @@ pub(super) struct Keeper {
 /// Lives as the keeper.
 pub(super) fn run(birth: Birth, zygote: Channel) -> ! {
     process::set_title("lab-keeper");
+    // Three descriptors a node and three a process. Nothing that runs in nodes inherits this.
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!("the limit of open files stays as it is: {error}");
+    }
     let launcher = birth.launcher;
     let result = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -190,6 +199,7 @@ impl Keeper {
             fabric,
             zygote: Mutex::new(AsyncChannel::new(zygote)?),
             logs: Rc::new(Logs::new(folder.join("logs"))),
+            stages: Stages::default(),
             _state: state,
             since: now(),
             base: RefCell::default(),
@@ -243,6 +253,7 @@ impl Keeper {
             code: 3,
         };
         let zygote = self.zygote.lock().await;
+        let _lap = self.stages.lap(Stage::Namespaces);
         let request = ToZygote::Node {
             name: name.to_owned(),
         };

@@ -17,6 +17,7 @@ use crate::kernel::network::Network;
 use crate::plan::{NodePlan, ProcessKind, ProcessPlan};
 use crate::run::control::Refusal;
 use crate::run::messages::{FromNode, Slice, ToNode};
+use crate::run::stages::Stage;
 
 /// First and longest wait before a node that died is started again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
@@ -26,6 +27,8 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::fro
 pub(super) enum Event {
     /// It runs.
     Started,
+    /// It was done.
+    Done,
     /// It got a terminal.
     Terminal(OwnedFd),
     /// It ended.
@@ -71,6 +74,7 @@ impl Node {
         };
         let mut credentials = BTreeMap::new();
         for certificate in &plan.certificates {
+            let _lap = keeper.stages.lap(Stage::Certificates);
             let credential = keeper.authority.issue(certificate).map_err(refuse)?;
             credentials.insert(certificate.id.clone(), credential);
         }
@@ -157,6 +161,10 @@ impl Node {
                     if let Some(master) = descriptors.into_iter().next() {
                         self.tell(id, Event::Terminal(master));
                     }
+                }
+                FromNode::Done { id } => {
+                    self.tell(id, Event::Done);
+                    self.waiting.borrow_mut().remove(&id);
                 }
                 FromNode::Exited { id, status } => {
                     self.tell(id, Event::Exited(status));
@@ -251,6 +259,28 @@ impl Node {
                 help: Some("it may have died just now; `lab status` tells".into()),
                 code: 1,
             })
+    }
+
+    /// Has the node's first process write kernel settings of its network.
+    pub async fn set_sysctls(
+        &self,
+        id: u64,
+        settings: BTreeMap<String, String>,
+    ) -> Result<(), Refusal> {
+        let mut events = self.events_of(id);
+        self.send(&ToNode::Sysctls { id, settings }, &[]).await?;
+        match events.recv().await {
+            Some(Event::Refused(refusal)) => Err(refusal),
+            Some(_) => Ok(()),
+            None => Err(Refusal {
+                message: format!("the node {} died while it was set up", self.plan.name),
+                help: Some(format!(
+                    "`lab logs {}` shows its last words",
+                    self.plan.name
+                )),
+                code: 1,
+            }),
+        }
     }
 
     /// Ends the node: its first process reads end of file.

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -18,6 +18,7 @@ use crate::kernel::{conntrack, nft};
 use crate::plan::{ProcessKind, ProcessPlan};
 use crate::run::control::{ProcessState, Refusal};
 use crate::run::messages::{FromService, ToNode, ToService};
+use crate::run::stages::Stage;
 use crate::service::{NetworkRequest, Report};
 
 /// First and longest wait before a process that ended is started again.
@@ -267,6 +268,14 @@ async fn run_once(
     process: &Rc<Process>,
     commands: &mut mpsc::UnboundedReceiver<Command>,
 ) -> End {
+    // A service may be ready several times, after changes.
+    let starting = Cell::new(Some(Instant::now()));
+    let is_ready = |ready: &Notify| {
+        if let Some(starting) = starting.take() {
+            keeper.stages.ended(Stage::Processes, starting);
+        }
+        ready.notify_one();
+    };
     let id = keeper.next_id();
     let mut events = node.events_of(id);
     let channel = match start(keeper, node, process, id).await {
@@ -292,12 +301,12 @@ async fn run_once(
                 }
                 Some(Event::Refused(refusal)) => return End::Hopeless(with_help(&refusal)),
                 // A service says by itself when it is ready.
-                Some(Event::Started) if channel.is_none() => ready.notify_one(),
-                Some(Event::Started | Event::Terminal(_)) => {}
+                Some(Event::Started) if channel.is_none() => is_ready(&ready),
+                Some(Event::Started | Event::Done | Event::Terminal(_)) => {}
                 None => return End::NodeDied,
             },
             heard = hear => match heard {
-                Ok(Some((FromService::Report(Report::Ready), _))) => ready.notify_one(),
+                Ok(Some((FromService::Report(Report::Ready), _))) => is_ready(&ready),
                 Ok(Some((FromService::Report(Report::Pool { pool, members }), _))) => {
                     keeper.pools.borrow_mut().insert(pool, members);
                 }
