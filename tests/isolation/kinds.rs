@@ -4,10 +4,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::attempts;
-use super::host::Stage;
+use super::host::{Check, Stage};
 use super::support::binary;
 
-pub const TESTS: &[(&str, fn(&Stage))] = &[
+pub const TESTS: &[Check] = &[
     (
         "x11_exec_sees_the_callers_own_files_read_only",
         exec_sees_own_files,

@@ -46,7 +46,7 @@ fn trials(stage: Option<&Arc<host::Stage>>) -> Vec<Trial> {
     }
     for (name, test) in kinds::TESTS.iter().chain(stock::TESTS) {
         let test = *test;
-        add((*name).to_owned(), Box::new(move |stage| test(stage)));
+        add((*name).to_owned(), Box::new(test));
     }
     trials
 }

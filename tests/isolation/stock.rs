@@ -1,9 +1,9 @@
 //! What the walls must leave to stock programs.
 
-use super::host::Stage;
+use super::host::{Check, Stage};
 use super::support::until;
 
-pub const TESTS: &[(&str, fn(&Stage))] = &[
+pub const TESTS: &[Check] = &[
     ("x11_ip_nft_and_tcpdump_work_in_a_node", network_tools_work),
     ("x11_strace_works_in_a_node", strace_works),
     ("x11_nested_user_namespaces_work", nested_namespaces_work),
