@@ -293,12 +293,13 @@ fn files() -> Vec<Attempt> {
             "read-only overlays",
         ),
         row(
-            "reading a file of the caller as another user",
+            "reading a private file of who started the lab",
             "read",
             |s| public(s, "secret.txt"),
             Control::Host,
-            "file permissions: root of the lab is not who started it, or another id is",
-        ),
+            "homes are covered; where root started the lab, file permissions",
+        )
+        .only(&[Kind::Program]),
         row(
             "reading /etc/shadow",
             "read",

@@ -30,6 +30,9 @@ dns:
     - { zone: example, view: all, records: { www: b } }
 ";
 
+/// A test by its name.
+pub type Check = (&'static str, fn(&Stage));
+
 /// Everything that the attempts aim at.
 pub struct Stage {
     /// The labs `isolated` and `neighbour`.

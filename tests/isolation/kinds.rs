@@ -4,10 +4,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::attempts;
-use super::host::Stage;
+use super::host::{Check, Stage};
 use super::support::binary;
 
-pub const TESTS: &[crate::Named] = &[
+pub const TESTS: &[Check] = &[
+    (
+        "x11_exec_sees_the_callers_own_files_read_only",
+        exec_sees_own_files,
+    ),
     (
         "x11_services_have_no_capability",
         services_have_no_capability,
@@ -201,6 +205,22 @@ fn nothing_is_typed(stage: &Stage) {
     let setting = std::fs::read_to_string("/proc/sys/dev/tty/legacy_tiocsti").unwrap_or("1".into());
     // Kernels from 6.2 on may refuse it to everybody.
     assert!(said.contains("got") || setting.trim() == "0", "{said}");
+}
+
+fn exec_sees_own_files(stage: &Stage) {
+    let file = stage.open.join("public/secret.txt");
+    let file = file.to_string_lossy();
+    let read = stage.exec("b", &["cat", &file]);
+    if super::host::is_root() {
+        // The lab's root is not the host's.
+        read.fails_with(1).complains("Permission denied");
+    } else {
+        read.ok().says("for the host alone");
+    }
+    let line = format!("echo more >> {file} || echo more > {file}");
+    assert_ne!(stage.exec("b", &["sh", "-c", &line]).status, 0);
+    let now = std::fs::read_to_string(&*file).expect("it is there");
+    assert_eq!(now, "for the host alone");
 }
 
 fn etc_stays(stage: &Stage) {

@@ -16,9 +16,6 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// A test by its name.
-type Named = (&'static str, fn(&host::Stage));
-
 fn main() {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = arguments.test_threads.or(Some(2));
