@@ -125,6 +125,29 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// The node that it changes while that runs; none where a node or a segment comes or goes.
+    pub fn running_node(&self) -> Option<&str> {
+        match self {
+            Self::AddLink { node, .. }
+            | Self::RemoveLink { node, .. }
+            | Self::ChangeLink { node, .. }
+            | Self::ChangeRoutes { node, .. }
+            | Self::SetRules { node, .. }
+            | Self::SetSysctls { node, .. }
+            | Self::SetFiles { node, .. }
+            | Self::StartProcess { node, .. }
+            | Self::StopProcess { node, .. }
+            | Self::Reconfigure { node, .. } => Some(node),
+            Self::AddSegment { .. }
+            | Self::RemoveSegment { .. }
+            | Self::ChangeSegment { .. }
+            | Self::StartNode { .. }
+            | Self::StopNode { .. } => None,
+        }
+    }
+}
+
 /// The changes that lead from one plan to the other, in the order they must be made: what goes
 /// first, then segments, then nodes, then changes in nodes that stay.
 pub fn diff(from: &Plan, to: &Plan) -> Vec<Operation> {

@@ -1,17 +1,21 @@
 //! Operations of a diff, carried out.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Keeper;
-use super::node::Node;
+use super::node::{Node, comes_back};
 use crate::kernel::{nft, sysctl};
 use crate::plan::{Action, NodePlan, Operation, Ruleset, after_links};
 use crate::run::control::{Progress, Refusal};
 use crate::run::messages::ToNode;
 use crate::run::stages::Stage;
+
+/// How long after a failed operation its node may turn out to be dead.
+const DYING: Duration = Duration::from_secs(1);
 
 impl Keeper {
     /// Carries out operations in their order; nodes that start one after the other start together.
@@ -74,7 +78,36 @@ impl Keeper {
         }
     }
 
+    /// Carries out one operation. One that changes a node which is just dead is done: the node
+    /// comes back as the plan in force says, and that is the new one already.
     async fn carry_out(
+        self: &Rc<Self>,
+        operation: &Operation,
+        progress: &UnboundedSender<Progress>,
+    ) -> Result<(), Refusal> {
+        let done = self.try_to_carry_out(operation, progress).await;
+        match (&done, operation.running_node()) {
+            (Err(refusal), Some(node)) if self.is_coming_back(node).await => {
+                tracing::info!("{node} died while it was changed: {refusal}");
+                Ok(())
+            }
+            _ => done,
+        }
+    }
+
+    /// Whether a node is dead and shall run. The kernel may tell of its links before it tells of its
+    /// process.
+    async fn is_coming_back(&self, name: &str) -> bool {
+        if let Some(node) = self.node(name) {
+            return node.dies_within(DYING).await && comes_back(&node.plan);
+        }
+        let plan = self.current.borrow();
+        plan.nodes
+            .get(name)
+            .is_some_and(|plan| plan.running && comes_back(plan))
+    }
+
+    async fn try_to_carry_out(
         self: &Rc<Self>,
         operation: &Operation,
         progress: &UnboundedSender<Progress>,

@@ -134,6 +134,13 @@ impl Node {
         })
     }
 
+    /// Whether its first process is dead, or is so before the time is over.
+    pub async fn dies_within(&self, limit: Duration) -> bool {
+        let mut dead = self.dead.subscribe();
+        let died = tokio::time::timeout(limit, dead.wait_for(|dead| *dead)).await;
+        died.is_ok()
+    }
+
     /// Reads what the node says until it is dead.
     async fn read(&self, prepared: oneshot::Sender<Result<(), String>>) {
         let mut prepared = Some(prepared);
