@@ -22,7 +22,7 @@ pub fn write(namespace: &NetNs, settings: &BTreeMap<String, String>) -> io::Resu
     namespace.within(|| write_own(settings))
 }
 
-/// [`write`] for the namespace that the calling thread is in. A node writes its own: in a `/proc`
+/// [`write()`] for the namespace that the calling thread is in. A node writes its own: in a `/proc`
 /// of its own the kernel looks among its settings alone, in a shared one among all nodes'.
 ///
 /// # Errors
