@@ -265,6 +265,9 @@ fn a_killed_node_is_off_until_it_is_healed() {
     host.lab(&["fault", "link", "b", "rihgt"])
         .fails_with(2)
         .complains("right");
+    host.lab(&["fault", "drain", "b"])
+        .fails_with(2)
+        .complains("no balancer");
 }
 
 #[test]

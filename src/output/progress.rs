@@ -22,9 +22,12 @@ impl Reporter {
     pub fn new(screen: &Screen) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-            if let Ok(style) =
-                ProgressStyle::with_template("{bar:32.cyan/blue} {pos}/{len} {wide_msg}")
-            {
+            let template = if screen.stderr().is_on() {
+                "{bar:32.cyan/blue} {pos}/{len} {wide_msg}"
+            } else {
+                "{bar:32} {pos}/{len} {wide_msg}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.progress_chars("━╸─"));
             }
             bar

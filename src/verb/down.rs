@@ -8,7 +8,10 @@ use lab_core::run::client::running_labs;
 use crate::output::{Failure, Screen};
 use crate::running::{Which, pick};
 
-/// End a lab: its processes, networks and files are gone when this returns
+/// End a lab: its processes, its network and what its servers stored are gone when this returns
+///
+/// Its certificate authority, its last plan and its logs stay in the state folder
+/// (`$XDG_STATE_HOME/tierlab`), so that who was told to trust the lab does so after the next `up`.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

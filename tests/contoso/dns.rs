@@ -58,6 +58,14 @@ fn d0(host: &Host) {
         );
     }
     assert!(!host.dig("pc1", "dc1.corp.contoso.com").is_empty());
+    // Whatever is Contoso's asks inside, also from the perimeter.
+    for node in ["gateway", "vpn", "directaccess", "lb", "edge", "core"] {
+        assert_eq!(
+            host.dig(node, "mail.contoso.com"),
+            ["10.0.10.103"],
+            "{node}"
+        );
+    }
 }
 
 fn d1(host: &Host) {

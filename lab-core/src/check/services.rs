@@ -1,7 +1,7 @@
 //! Services: known to the catalogue, content with their options, out of each other's way.
 
-use super::lab::{Lab, Node, ServiceUse};
-use crate::model::{Diagnostic, nearest};
+use super::lab::{Lab, Node, ProgramHealth, ServiceUse};
+use crate::model::{Diagnostic, Place, nearest};
 use crate::plan::{Listen, Transport};
 use crate::service::{Catalogue, OptionError, SetupRequest};
 
@@ -36,7 +36,7 @@ pub(super) fn known(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagn
 /// Sets up every service of a lab that is otherwise in order.
 pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagnostic>) {
     for node in lab.nodes.values() {
-        let mut listens: Vec<(&ServiceUse, Listen)> = Vec::new();
+        let mut listens: Vec<Listens<'_>> = Vec::new();
         for used in &node.services {
             let Some(service) = catalogue.get(&used.service) else {
                 continue;
@@ -49,8 +49,13 @@ pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diag
             match service.setup(&request) {
                 Ok(setup) => {
                     for listen in setup.listens {
-                        clash(node, used, &listen, &listens, diagnostics);
-                        listens.push((used, listen));
+                        let listens_too = Listens {
+                            name: &used.name,
+                            place: &used.place,
+                            listen,
+                        };
+                        clash(node, &listens_too, &listens, diagnostics);
+                        listens.push(listens_too);
                     }
                 }
                 Err(errors) => {
@@ -59,6 +64,26 @@ pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diag
                     }
                 }
             }
+        }
+        for program in &node.programs {
+            let (Some(ProgramHealth::Tcp(port)) | Some(ProgramHealth::Http { port, .. })) =
+                &program.health
+            else {
+                continue;
+            };
+            // Where it listens is known by where it is asked, were it on one address only.
+            let listens_too = Listens {
+                name: &program.name,
+                place: &program.place,
+                listen: Listen {
+                    name: program.name.clone(),
+                    protocol: Transport::Tcp,
+                    address: None,
+                    port: *port,
+                },
+            };
+            clash(node, &listens_too, &listens, diagnostics);
+            listens.push(listens_too);
         }
     }
 }
@@ -85,21 +110,29 @@ fn wrong_option(used: &ServiceUse, error: OptionError) -> Diagnostic {
     Diagnostic::error("lab::service-option", error.message, place, label).help_if(error.help)
 }
 
+/// A service or a program, and where it listens.
+struct Listens<'a> {
+    name: &'a str,
+    place: &'a Place,
+    listen: Listen,
+}
+
 fn clash(
     node: &Node,
-    used: &ServiceUse,
-    listen: &Listen,
-    earlier: &[(&ServiceUse, Listen)],
+    used: &Listens<'_>,
+    earlier: &[Listens<'_>],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let other = earlier.iter().find(|(_, other)| {
+    let listen = &used.listen;
+    let other = earlier.iter().find(|other| {
+        let other = &other.listen;
         let overlap = match (other.address, listen.address) {
             (Some(one), Some(two)) => one == two,
             _ => true,
         };
         overlap && other.protocol == listen.protocol && other.port == listen.port
     });
-    let Some((first, _)) = other else { return };
+    let Some(first) = other else { return };
     let protocol = match listen.protocol {
         Transport::Tcp => "TCP",
         Transport::Udp => "UDP",
@@ -117,12 +150,12 @@ fn clash(
     let mut diagnostic = Diagnostic::error(
         "lab::port-clash",
         message,
-        &used.place,
+        used.place,
         format!("listens on {protocol} {}", listen.port),
     )
     .help("give one of them another port or address, or a node of its own");
     if first.place != used.place {
-        diagnostic = diagnostic.also(&first.place, "and so does this");
+        diagnostic = diagnostic.also(first.place, "and so does this");
     }
     diagnostics.push(diagnostic);
 }

@@ -1,5 +1,6 @@
 //! The control socket: one request a connection (see [`crate::run::control`]).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -251,6 +252,23 @@ impl Keeper {
                     .map(|known| known.name.as_str())
                     .collect(),
             ),
+            Fault::Drain { .. } => {
+                let pools = self.pools.borrow();
+                let members: BTreeSet<&String> = pools.values().flat_map(BTreeMap::keys).collect();
+                if members.contains(node) {
+                    return Ok(());
+                }
+                return Err(Refusal {
+                    message: format!("{node} is no member of any balancer"),
+                    help: Some(if members.is_empty() {
+                        "this lab has no balancer with members".into()
+                    } else {
+                        let members: Vec<&str> = members.into_iter().map(String::as_str).collect();
+                        format!("members are: {}", members.join(", "))
+                    }),
+                    code: 2,
+                });
+            }
             _ => return Ok(()),
         };
         if have.contains(&wanted.as_str()) {

@@ -185,6 +185,11 @@ impl Keeper {
         }
     }
 
+    /// Where to look. The lab may be down by then.
+    fn last_words_of(&self, node: &str) -> String {
+        format!("`lab logs -l {} {node}` shows what it said", self.lab)
+    }
+
     /// Waits for one process, and for its node where that dies meanwhile and comes back.
     async fn until_one_healthy(&self, node: &str, name: &str) -> Result<(), Refusal> {
         let mut births = self.births.subscribe();
@@ -196,7 +201,10 @@ impl Keeper {
             if let Some(process) = process {
                 let outcome = process.until_healthy().await;
                 if outcome.is_ok() || !process.is_abandoned() {
-                    return outcome;
+                    return outcome.map_err(|refusal| Refusal {
+                        help: Some(self.last_words_of(node)),
+                        ..refusal
+                    });
                 }
             }
             let returns = self
@@ -208,7 +216,7 @@ impl Keeper {
             if !returns || births.changed().await.is_err() {
                 return Err(Refusal {
                     message: format!("{node} died while it was started"),
-                    help: Some(format!("`lab logs {node}` shows its last words")),
+                    help: Some(self.last_words_of(node)),
                     code: 1,
                 });
             }
@@ -251,7 +259,7 @@ impl Keeper {
                 patience.as_secs(),
                 list.concat()
             ),
-            help: Some(format!("`lab logs {first}` shows what it said")),
+            help: Some(self.last_words_of(&first)),
             code: 1,
         }
     }

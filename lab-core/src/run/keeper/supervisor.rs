@@ -101,7 +101,7 @@ impl Process {
             .unwrap_or_else(|| "it ended".into());
         Err(Refusal {
             message: format!("{} of {} does not run: {why}", self.name, self.node),
-            help: Some(format!("`lab logs {}` shows what it said", self.node)),
+            help: None,
             code: 1,
         })
     }
