@@ -219,7 +219,7 @@ fn a_lab_that_fails_to_become_healthy_leaves_nothing_but_its_logs() {
     host.lab(&["up", &file.to_string_lossy()])
         .fails_with(1)
         .complains("liar of a")
-        .complains("lab logs a");
+        .complains("lab logs -l sick a");
     host.lab(&["status"]).fails_with(2);
     host.lab(&["-l", "sick", "logs", "a"])
         .ok()
