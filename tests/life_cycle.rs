@@ -375,6 +375,28 @@ fn logs_are_readable_while_up_and_after_a_crash() {
 }
 
 #[test]
+fn a_program_whose_supervisor_is_killed_does_not_run_twice() {
+    let host = Host::new();
+    let text = PAIR.to_owned()
+        + "  two: { on: left, run: [sh, -c, 'sleep 100000 & exec sleep 100000'] }\n";
+    let file = host.folder.write("lab.yaml", &text);
+    host.up(&file);
+    let count = || host.sh("two", "pgrep -c -x sleep").stdout.trim().to_owned();
+    until("both run", Duration::from_secs(10), || count() == "2");
+    host.sh(
+        "two",
+        "kill -9 $(cut -d' ' -f4 /proc/$(pgrep -o -x sleep)/stat)",
+    );
+    until("it was started again", Duration::from_secs(10), || {
+        host.status()["nodes"]["two"]["processes"]["sh"]["restarts"].as_u64() >= Some(1)
+            && host.status()["nodes"]["two"]["processes"]["sh"]["state"] == "healthy"
+    });
+    until("two run, not four", Duration::from_secs(10), || {
+        count() == "2"
+    });
+}
+
+#[test]
 fn a_program_that_ends_is_started_again() {
     let host = Host::new();
     let text = PAIR.to_owned()

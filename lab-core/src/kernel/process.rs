@@ -205,6 +205,18 @@ pub fn forget_environment(keep: &[&str]) {
     }
 }
 
+/// The parent of a process that is not dead, as `/proc` shows it.
+pub fn parent_of(pid: i32) -> Option<i32> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // pid (name) state parent …: the name may hold anything (proc_pid_stat(5)).
+    let close = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
+    let mut fields = rest.split_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    (state != "Z").then_some(parent)
+}
+
 /// Sends this process `SIGKILL` when the thread that forked it ends: only where the parent is
 /// single-threaded, and as a second net below an end-of-file.
 ///

@@ -156,7 +156,9 @@ impl Node {
                 Err(error) => return Err(error.into()),
             };
             // Others are orphans that came to us.
-            if let Some(started) = self.started.remove(&pid.as_raw()) {
+            let started = self.started.remove(&pid.as_raw());
+            self.end_orphans();
+            if let Some(started) = started {
                 self.channel.send(
                     &FromNode::Exited {
                         id: started.id,
@@ -164,6 +166,21 @@ impl Node {
                     },
                     &[],
                 )?;
+            }
+        }
+    }
+
+    /// Ends what came to us because the supervisor above it died before it could end it: it would
+    /// go on beside what is started in its place. Those below an orphan come here next.
+    fn end_orphans(&self) {
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(pid) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+                continue;
+            };
+            let is_ours = process::parent_of(pid) == Some(std::process::id() as i32);
+            if is_ours && !self.started.contains_key(&pid) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         }
     }
