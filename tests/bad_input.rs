@@ -141,7 +141,8 @@ fn without_user_namespaces_the_message_names_the_setting() {
     );
     // In a user namespace of our own we may forbid further ones, and bother nobody else.
     let line = format!(
-        "mount -t proc proc /proc && echo 0 >/proc/sys/user/max_user_namespaces && exec {} up lab.yaml",
+        "mount -t proc proc /proc && echo 0 >/proc/sys/user/max_user_namespaces && \
+         {0} check lab.yaml; echo \"check $?\" >&2; exec {0} up lab.yaml",
         support::binary().display()
     );
     let mut command = std::process::Command::new("unshare");
@@ -166,6 +167,7 @@ fn without_user_namespaces_the_message_names_the_setting() {
         .expect("unshare (util-linux)");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("check 3"), "{text}");
     assert!(text.contains("user.max_user_namespaces"), "{text}");
 }
 

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lab_core::check::{Checked, Diagnostic, Lab, Severity, render};
+use lab_core::kernel::facility::{State, survey_of};
+use lab_core::run::launcher;
 use serde_json::{Value, json};
 
 use crate::output::{Colour, Failure, Screen};
@@ -34,6 +36,14 @@ impl Check {
     /// There is no such file. A lab that is not in order is a result, with exit code 2.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
         let Verdict { checked, code, .. } = self.file.check()?;
+        // What every lab needs is no mistake of the file: it is said apart.
+        let no_lab_here = survey_of(|name| name == "namespaces")
+            .into_iter()
+            .find_map(|facility| match facility.state {
+                State::Missing(refusal) => Some(launcher::forbidden("namespaces", &refusal)),
+                State::Works => None,
+            })
+            .filter(|_| code == 0);
         if self.json {
             screen.json(&as_json(&checked, code == 0))?;
         } else {
@@ -45,7 +55,10 @@ impl Check {
                 screen.print(&in_order(lab, count(&checked, Severity::Warning), screen))?;
             }
         }
-        Ok(ExitCode::from(code))
+        match no_lab_here {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(ExitCode::from(code)),
+        }
     }
 }
 

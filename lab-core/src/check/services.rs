@@ -1,5 +1,7 @@
 //! Services: known to the catalogue, content with their options, out of each other's way.
 
+use serde_json::Value;
+
 use super::lab::{Lab, Node, ProgramHealth, ServiceUse};
 use crate::model::{Diagnostic, Place, nearest};
 use crate::plan::{Listen, Transport};
@@ -33,6 +35,104 @@ pub(super) fn known(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagn
     }
 }
 
+/// Reports options that are none or of another type, in a lab that is not in order otherwise: what
+/// they mean can't be looked at there.
+pub(super) fn written(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagnostic>) {
+    for used in lab.nodes.values().flat_map(|node| &node.services) {
+        if let Some(service) = catalogue.get(&used.service) {
+            options(used, &service.options_schema(), diagnostics);
+        }
+    }
+}
+
+/// Holds options against the properties of the service's schema; gives the pointers of those that
+/// were reported.
+fn options(used: &ServiceUse, schema: &Value, diagnostics: &mut Vec<Diagnostic>) -> Vec<String> {
+    let mut reported = Vec::new();
+    let (Value::Object(written), Some(properties)) =
+        (&used.options, schema["properties"].as_object())
+    else {
+        return reported;
+    };
+    for (key, value) in written {
+        let place = used.option_places.get(&format!("/{key}"));
+        let place = place.unwrap_or(&used.place);
+        let Some(property) = properties.get(key) else {
+            let all = || properties.keys().map(String::as_str);
+            let near = nearest(key, all());
+            diagnostics.push(
+                Diagnostic::error(
+                    "lab::service-option",
+                    format!("`{}` has no option `{}`.", used.service, key.escape_debug()),
+                    place,
+                    format!("no option of `{}`", used.service),
+                )
+                .help(match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if properties.is_empty() => "it has none".into(),
+                    None => format!("its options are {}", all().collect::<Vec<_>>().join(", ")),
+                }),
+            );
+            reported.push(format!("/{key}"));
+            continue;
+        };
+        if let Some(wanted) = wanted(property, value) {
+            reported.push(format!("/{key}"));
+            diagnostics.push(
+                Diagnostic::error(
+                    "lab::service-option",
+                    format!("`{key}` of `{}` is {wanted}.", used.service),
+                    place,
+                    format!("not {wanted}"),
+                )
+                .help(format!("write {wanted}")),
+            );
+        }
+    }
+    reported
+}
+
+/// What a property wants in the place of this value, if it is of another JSON type or out of range.
+fn wanted(property: &Value, value: &Value) -> Option<String> {
+    let types: Vec<&str> = match &property["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
+        _ => return None,
+    };
+    let within = |number: f64| {
+        property["minimum"]
+            .as_f64()
+            .is_none_or(|least| number >= least)
+            && property["maximum"]
+                .as_f64()
+                .is_none_or(|most| number <= most)
+    };
+    let fits = types.iter().any(|kind| match *kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "string" => value.is_string(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        "integer" => (value.is_i64() || value.is_u64()) && value.as_f64().is_some_and(within),
+        "number" => value.as_f64().is_some_and(within),
+        _ => true,
+    });
+    if fits {
+        return None;
+    }
+    let kind = types.into_iter().find(|kind| *kind != "null")?;
+    Some(match (kind, &property["minimum"], &property["maximum"]) {
+        ("integer" | "number", Value::Number(least), Value::Number(most)) => {
+            format!("a number from {least} to {most}")
+        }
+        ("integer" | "number", ..) => "a number".into(),
+        ("boolean", ..) => "true or false".into(),
+        ("string", ..) => "a text".into(),
+        ("array", ..) => "a list".into(),
+        _ => "a map".into(),
+    })
+}
+
 /// Sets up every service of a lab that is otherwise in order.
 pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diagnostic>) {
     for node in lab.nodes.values() {
@@ -46,6 +146,7 @@ pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diag
                 node,
                 lab,
             };
+            let reported = options(used, &service.options_schema(), diagnostics);
             match service.setup(&request) {
                 Ok(setup) => {
                     for listen in setup.listens {
@@ -59,9 +160,12 @@ pub(super) fn set_up(lab: &Lab, catalogue: Catalogue, diagnostics: &mut Vec<Diag
                     }
                 }
                 Err(errors) => {
-                    for error in errors {
-                        diagnostics.push(wrong_option(used, error));
-                    }
+                    let is_new = |error: &OptionError| {
+                        let key = error.pointer.split('/').nth(1).unwrap_or_default();
+                        !reported.contains(&format!("/{key}"))
+                    };
+                    let new = errors.into_iter().filter(is_new);
+                    diagnostics.extend(new.map(|error| wrong_option(used, error)));
                 }
             }
         }

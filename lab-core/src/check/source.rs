@@ -98,9 +98,13 @@ fn check(
     });
     let has_errors = |all: &[Diagnostic]| all.iter().any(|one| one.severity == Severity::Error);
     // The last checks look at a lab that is whole.
-    if let (Some(lab), false) = (&lab, has_errors(&diagnostics)) {
-        super::services::set_up(lab, catalogue, &mut diagnostics);
-        diagnostics.extend(super::ways::ways(lab));
+    match &lab {
+        Some(lab) if !has_errors(&diagnostics) => {
+            super::services::set_up(lab, catalogue, &mut diagnostics);
+            diagnostics.extend(super::ways::ways(lab));
+        }
+        Some(lab) => super::services::written(lab, catalogue, &mut diagnostics),
+        None => {}
     }
     let order: BTreeMap<&str, usize> = sources
         .keys()

@@ -329,7 +329,7 @@ fn converse(
 }
 
 /// What the host does not allow, and the way out.
-pub(super) fn forbidden(what: &str, error: &str) -> Refusal {
+pub fn forbidden(what: &str, error: &str) -> Refusal {
     Refusal {
         message: format!("this host does not let us build a lab: {what}: {error}"),
         help: Some(
