@@ -104,9 +104,7 @@ fn without_delegation_no_cgroup_is_made() {
 /// As root alone: others can't make a cgroup to delegate.
 #[test]
 fn a_delegated_cgroup_limits_the_node_as_a_whole() {
-    let is_root = std::fs::metadata("/proc/self")
-        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    let Some(below) = mounted().filter(|_| is_root) else {
+    let Some(below) = mounted().filter(|_| support::is_root()) else {
         return without_delegation_no_cgroup_is_made();
     };
     let has_controllers =

@@ -29,13 +29,6 @@ fn pair() -> Host {
 /// Host-wide things that a lab could leave behind.
 fn traces(host: &Host) -> String {
     let mine = host.folder.0.to_string_lossy().into_owned();
-    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
-    let links = std::fs::read_to_string("/proc/net/dev").expect("links");
-    let links: Vec<&str> = links
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, _)| name.trim())
-        .collect();
     let mut processes = Vec::new();
     for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
         // A lab's processes have this test's folder in the environment they were started with.
@@ -47,7 +40,7 @@ fn traces(host: &Host) -> String {
         }
     }
     processes.sort();
-    format!("{links:?}\n{}\n{processes:?}", mounts.lines().count())
+    format!("{}\n{processes:?}", support::links_and_mounts())
 }
 
 #[test]
@@ -74,13 +67,15 @@ fn a_host_with_mounts_in_etc_can_do_it() {
     let host = Host::new();
     let file = host.folder.write("lab.yaml", PAIR);
     let lab = host.command(&[]);
-    let is_root = std::fs::metadata("/proc/self")
-        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let line = "mount --bind /etc/passwd /etc/hostname && \"$0\" up \"$1\" && \
                 \"$0\" exec a -- sh -c 'hostname; ls /etc/ssl/openssl.cnf; cat /etc/hostname'";
     let mut inside = std::process::Command::new("unshare");
     inside
-        .args(if is_root { ["-m", "--"] } else { ["-rm", "--"] })
+        .args(if support::is_root() {
+            ["-m", "--"]
+        } else {
+            ["-rm", "--"]
+        })
         .args(["sh", "-c", line])
         .arg(support::binary())
         .arg(&file)

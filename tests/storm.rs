@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use support::{Host, until};
+use support::{Host, links_and_mounts, until};
 
 const LAB: &str = "\
 lab: storm
@@ -122,18 +122,6 @@ fn reap() {
     }
 }
 
-/// Links and mounts of this namespace.
-fn traces() -> String {
-    let links = std::fs::read_to_string("/proc/net/dev").expect("links");
-    let links: Vec<&str> = links
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, _)| name.trim())
-        .collect();
-    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
-    format!("{links:?} {}", mounts.lines().count())
-}
-
 struct Storm {
     host: Host,
     file: PathBuf,
@@ -158,7 +146,11 @@ impl Storm {
                 below().is_empty()
             },
         );
-        assert_eq!(traces(), self.before, "{what}: links or mounts are left");
+        assert_eq!(
+            links_and_mounts(),
+            self.before,
+            "{what}: links or mounts are left"
+        );
     }
 
     /// All that shall run is healthy.
@@ -293,7 +285,7 @@ fn whatever_is_killed_nothing_is_left() {
         host,
         file,
         other,
-        before: traces(),
+        before: links_and_mounts(),
         dice: Dice(seed | 1),
         tally: BTreeMap::new(),
     };

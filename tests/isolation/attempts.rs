@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::host::{Kind, Stage, is_root};
+use super::host::{Kind, Stage};
+use super::support::is_root;
 
 /// Where the same attempt must succeed.
 pub enum Control {

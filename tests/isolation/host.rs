@@ -8,7 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use super::support::{Folder, Host};
+use super::support::{Folder, Host, is_root};
 
 const PROBE: &str = include_str!("probe.py");
 const LABS: &str = "\
@@ -235,10 +235,6 @@ impl Drop for Stage {
             let _ = std::fs::remove_file(format!("{folder}/tl-{}.socket", self.number()));
         }
     }
-}
-
-pub fn is_root() -> bool {
-    nix::unistd::Uid::effective().is_root()
 }
 
 fn everybody(path: &std::path::Path) {

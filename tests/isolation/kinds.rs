@@ -211,7 +211,7 @@ fn exec_sees_own_files(stage: &Stage) {
     let file = stage.open.join("public/secret.txt");
     let file = file.to_string_lossy();
     let read = stage.exec("b", &["cat", &file]);
-    if super::host::is_root() {
+    if super::support::is_root() {
         // The lab's root is not the host's.
         read.fails_with(1).complains("Permission denied");
     } else {

@@ -258,3 +258,20 @@ pub fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
 pub fn scenario(name: &str) -> PathBuf {
     source().join("scenarios").join(name).join("lab.yaml")
 }
+
+/// Links and mounts of the test's own namespaces: what a lab could leave behind there.
+pub fn links_and_mounts() -> String {
+    let links = std::fs::read_to_string("/proc/net/dev").expect("links");
+    let links: Vec<&str> = links
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name.trim())
+        .collect();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").expect("mounts");
+    format!("{links:?} {}", mounts.lines().count())
+}
+
+/// Whether the test runs as root.
+pub fn is_root() -> bool {
+    nix::unistd::Uid::effective().is_root()
+}
