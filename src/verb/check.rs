@@ -37,13 +37,12 @@ impl Check {
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
         let Verdict { checked, code, .. } = self.file.check()?;
         // What every lab needs is no mistake of the file: it is said apart.
-        let no_lab_here = survey_of(|name| name == "namespaces")
+        let no_lab_here = survey_of(|name| code == 0 && name == "namespaces")
             .into_iter()
             .find_map(|facility| match facility.state {
                 State::Missing(refusal) => Some(launcher::forbidden("namespaces", &refusal)),
                 State::Works => None,
-            })
-            .filter(|_| code == 0);
+            });
         if self.json {
             screen.json(&as_json(&checked, code == 0))?;
         } else {
