@@ -6,6 +6,7 @@
 mod comment;
 mod rule;
 mod sets;
+pub mod watch;
 
 pub use comment::{id_of, place_of};
 
@@ -50,7 +51,7 @@ pub async fn apply(namespace: &NetNs, rules: &Ruleset) -> io::Result<()> {
     // A table can only be deleted if it is there. Adding it without NLM_F_EXCL sees to that.
     let table = RawMessage::new(NFT_MSG_NEWTABLE, FAMILY)
         .flags(NLM_F_CREATE)
-        .attrs(table_name());
+        .attrs(table_name(TABLE));
     let mut batch = connection.transaction().raw(table).del_table(TABLE, FAMILY);
     if !rules.chains.is_empty() {
         batch = batch.add_table(TABLE, FAMILY);
@@ -193,13 +194,13 @@ fn fill(mut batch: Transaction, chain: &Chain) -> io::Result<Transaction> {
 const NLM_F_CREATE: u16 = 0x400;
 
 /// The attribute NFTA_TABLE_NAME: length, type, the name with its NUL, and padding to four.
-fn table_name() -> Vec<u8> {
+fn table_name(name: &str) -> Vec<u8> {
     const NFTA_TABLE_NAME: u16 = 1;
-    let length = u16::try_from(4 + TABLE.len() + 1).unwrap_or_default();
+    let length = u16::try_from(4 + name.len() + 1).unwrap_or_default();
     let mut attribute = Vec::new();
     attribute.extend(length.to_ne_bytes());
     attribute.extend(NFTA_TABLE_NAME.to_ne_bytes());
-    attribute.extend(TABLE.bytes());
+    attribute.extend(name.bytes());
     attribute.push(0);
     attribute.resize(attribute.len().next_multiple_of(4), 0);
     attribute
