@@ -1,10 +1,12 @@
 //! Connection tracking of a namespace, by netlink.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use nlink::netlink::netfilter::{ConntrackFilter, ConntrackStatus};
+use nlink::netlink::netfilter::{ConntrackEntry, ConntrackFilter, ConntrackStatus, ConntrackTuple};
 use nlink::netlink::{Connection, Netfilter};
+
+use serde::{Deserialize, Serialize};
 
 use super::netns::NetNs;
 
@@ -25,6 +27,52 @@ pub async fn forget_translated_to(namespace: &NetNs, address: IpAddr) -> io::Res
         .del_conntrack_matching(&filter)
         .await
         .map_err(|error| said(&error))
+}
+
+/// A connection as it is tracked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracked {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Source and destination as the first packet came; ports are 0 where there are none, and for
+    /// ICMP echo the source's port is the identifier.
+    pub original: (SocketAddr, SocketAddr),
+    /// Source and destination of the answers as they are expected.
+    pub reply: (SocketAddr, SocketAddr),
+    /// Its mark.
+    pub mark: u32,
+}
+
+/// The connections that a namespace knows, of both families.
+///
+/// # Errors
+/// What the kernel says.
+pub async fn connections(namespace: &NetNs) -> io::Result<Vec<Tracked>> {
+    let connection =
+        namespace.within(|| Connection::<Netfilter>::new().map_err(|error| said(&error)))?;
+    let mut entries = connection
+        .get_conntrack()
+        .await
+        .map_err(|error| said(&error))?;
+    // A kernel without IPv6 tracks none of it.
+    entries.extend(connection.get_conntrack_v6().await.unwrap_or_default());
+    Ok(entries.iter().filter_map(tracked).collect())
+}
+
+fn tracked(entry: &ConntrackEntry) -> Option<Tracked> {
+    let ends = |tuple: &ConntrackTuple| {
+        let source = tuple.src_port.or(tuple.icmp_id).unwrap_or_default();
+        Some((
+            SocketAddr::new(tuple.src_ip?, source),
+            SocketAddr::new(tuple.dst_ip?, tuple.dst_port.unwrap_or_default()),
+        ))
+    };
+    Some(Tracked {
+        protocol: entry.proto.number(),
+        original: ends(&entry.orig)?,
+        reply: ends(&entry.reply)?,
+        mark: entry.mark.unwrap_or_default(),
+    })
 }
 
 fn said(error: &nlink::Error) -> io::Error {

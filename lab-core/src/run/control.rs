@@ -3,11 +3,15 @@
 //! `u32` length and that many bytes of JSON; descriptors travel beside it (SCM_RIGHTS).
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
 pub use super::wire::first;
+pub use crate::kernel::conntrack::Tracked;
 pub use crate::kernel::nft::Count;
+pub use crate::kernel::nft::watch::KnownRule;
+use crate::observe::Span;
 use crate::plan::{Fault, Plan};
 
 /// Version of the protocol; a keeper refuses another one with [`Response::Error`].
@@ -46,6 +50,10 @@ pub enum Request {
     Fault(Fault),
     /// Mends one fault, or all. → [`Response::Done`].
     Heal(Option<Fault>),
+    /// What happens, from now on until the caller hangs up. → [`Response::Watching`],
+    /// [`Response::Deciding`]… and [`Response::Done`]; then [`Response::Seen`]…, and a
+    /// [`Response::Tracking`] for each [`WatchControl::Tracking`].
+    Watch,
     /// Log lines. → [`Response::Log`]…, then [`Response::Done`] (never while following).
     Logs {
         /// One node, or all.
@@ -68,6 +76,14 @@ pub enum ExecControl {
     },
     /// Send this signal to the program's process group.
     Signal(i32),
+}
+
+/// Messages of the command while a [`Request::Watch`] runs.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WatchControl {
+    /// What connection tracking and rules are now. → [`Response::Tracking`].
+    Tracking,
 }
 
 /// A program to run in a node.
@@ -111,6 +127,20 @@ pub enum Response {
         /// Exit status, or 128 + the signal's number.
         status: i32,
     },
+    /// Packets are seen from now on. Descriptor: the packet socket of the fabric.
+    Watching {
+        /// Whose links the fabric's interfaces are.
+        ports: Vec<Port>,
+    },
+    /// Rules of a node are watched. Descriptor: the socket that hears what they decide.
+    Deciding {
+        /// Node.
+        node: String,
+    },
+    /// Something was seen.
+    Seen(Seen),
+    /// Connection tracking and rules, by node.
+    Tracking(BTreeMap<String, Tracking>),
     /// A line of a log.
     Log(LogLine),
     /// Something went on.
@@ -119,6 +149,66 @@ pub enum Response {
     Done,
     /// Not done.
     Error(Refusal),
+}
+
+/// An interface of the fabric: the other end of a node's leg.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its index in the fabric.
+    pub index: u32,
+    /// Node.
+    pub node: String,
+    /// Segment.
+    pub segment: String,
+}
+
+/// Something that those who watch are told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// A service did something.
+    Span {
+        /// Node.
+        node: String,
+        /// Process of the node.
+        process: String,
+        /// What.
+        span: Span,
+    },
+    /// The engine asks after somebody's health by this conversation.
+    Probe {
+        /// The node that asks.
+        node: String,
+        /// IP protocol number.
+        protocol: u8,
+        /// Port of that node.
+        port: u16,
+        /// Address asked.
+        to: SocketAddr,
+    },
+    /// So many spans are lost.
+    SpansLost {
+        /// Who lost them.
+        from: String,
+        /// How many.
+        count: u64,
+    },
+    /// A service does not say that it tells.
+    Silent {
+        /// Which.
+        who: String,
+    },
+    /// Interfaces changed: whose they are now.
+    Ports(Vec<Port>),
+}
+
+/// What a node's kernel knows now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracking {
+    /// Its rules.
+    pub rules: Vec<KnownRule>,
+    /// Its connections.
+    pub connections: Vec<Tracked>,
 }
 
 /// Why something was not done.

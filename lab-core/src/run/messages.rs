@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::control::{Exec, Progress, Refusal};
+use crate::observe::Span;
 use crate::plan::{FilePlan, NodePlan, ProcessPlan};
 use crate::service::{NetworkRequest, Report};
 
@@ -171,6 +172,8 @@ pub(super) enum FromNode {
 pub(super) enum ToService {
     /// New settings.
     Settings(Value),
+    /// Whether somebody watches what it does. → [`FromService::Watched`].
+    Watch(bool),
     /// End; a second is given.
     Stop,
 }
@@ -182,6 +185,12 @@ pub(super) enum FromService {
     Report(Report),
     /// What it asks of the network.
     Network(NetworkRequest),
+    /// From now on it tells what it does, or not.
+    Watched,
+    /// Something that it did.
+    Span(Span),
+    /// So many things that it did found no room.
+    SpansLost(u64),
     /// Why it ends. A fatal reason is not cured by starting again.
     Failed {
         /// A sentence.

@@ -17,7 +17,7 @@ use super::{program, root, sandbox};
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::{process, socket};
 use crate::plan::{Listen, ProcessKind, ProcessPlan, Transport};
-use crate::service::{Context, Credential, Listener, Service};
+use crate::service::{Context, Credential, Listener, Service, Spans};
 
 /// Exit status of a service that can't work here, however often it is started.
 const HOPELESS: i32 = 3;
@@ -163,6 +163,8 @@ fn work(
     let (stop, shutdown) = watch::channel(false);
     let (network, mut requests) = mpsc::unbounded_channel();
     let (report, mut reports) = mpsc::unbounded_channel();
+    let (watch_tx, watched) = watch::channel(false);
+    let (spans, mut told) = Spans::channel(watched);
     let trust = CertificateDer::pem_slice_iter(slice.trust.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(io::Error::other)?;
@@ -184,6 +186,7 @@ fn work(
         shutdown,
         network,
         report,
+        spans,
     };
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
@@ -194,10 +197,15 @@ fn work(
                 let message = tokio::select! {
                     Some(report) = reports.recv() => FromService::Report(report),
                     Some(request) = requests.recv() => FromService::Network(request),
+                    Some(span) = told.spans.recv() => FromService::Span(span),
                     else => return,
                 };
                 if outward.send(&message, &[]).await.is_err() {
                     return;
+                }
+                let lost = told.take_lost();
+                if lost > 0 {
+                    let _ = outward.send(&FromService::SpansLost(lost), &[]).await;
                 }
             }
         });
@@ -208,6 +216,10 @@ fn work(
                 ended = &mut running => break ended,
                 message = channel.receive::<ToService>() => match message {
                     Ok(Some((ToService::Settings(settings), _))) => { settings_tx.send_replace(settings); }
+                    Ok(Some((ToService::Watch(watched), _))) => {
+                        watch_tx.send_replace(watched);
+                        let _ = channel.send(&FromService::Watched, &[]).await;
+                    }
                     // The keeper's end is a stop, too.
                     Ok(Some((ToService::Stop, _)) | None) | Err(_) => {
                         stop.send_replace(true);

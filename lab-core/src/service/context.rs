@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
+use super::spans::Spans;
 use crate::plan::Peer;
 
 /// A certificate with its key.
@@ -88,6 +89,8 @@ pub struct Context {
     pub network: mpsc::UnboundedSender<NetworkRequest>,
     /// Reports to the engine.
     pub report: mpsc::UnboundedSender<Report>,
+    /// What it does for whom, told to those who watch.
+    pub spans: Spans,
 }
 
 impl Context {

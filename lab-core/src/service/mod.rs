@@ -9,9 +9,11 @@
 
 mod context;
 mod probe;
+mod spans;
 
 pub use context::{Context, Credential, Listener, NetworkRequest, Report};
 pub use probe::{Connect, Probe, ProbeError};
+pub use spans::{Spans, Told};
 
 use std::collections::BTreeMap;
 

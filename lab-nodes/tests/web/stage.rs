@@ -10,7 +10,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use lab_core::plan::Peer;
 use lab_core::service::{
-    Connect, Context, Credential, Listener, NetworkRequest, Probe, ProbeError, Report, ServiceError,
+    Connect, Context, Credential, Listener, NetworkRequest, Probe, ProbeError, Report,
+    ServiceError, Spans,
 };
 use lab_nodes::CATALOGUE;
 use serde_json::{Value, json};
@@ -105,6 +106,7 @@ pub fn start(authority: &Authority, start: Start<'_>) -> Running {
         shutdown: shutdown_receiver,
         network: network_sender,
         report,
+        spans: Spans::unwatched(),
     };
     let service = CATALOGUE
         .get(start.service)

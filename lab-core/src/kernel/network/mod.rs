@@ -37,6 +37,14 @@ const FIRST_INDEX: u32 = 1000;
 /// physical card, and spread such news once a second only (linkwatch_urgent_event).
 const FIRST_PORT: u32 = 1_000_000;
 
+/// The index of an interface of the network namespace that the calling thread is in.
+///
+/// # Errors
+/// There is none of that name.
+pub fn index_here(name: &str) -> io::Result<u32> {
+    Ok(nix::net::if_::if_nametoindex(name)?)
+}
+
 /// Links, addresses and routes of one network namespace.
 #[derive(Debug)]
 pub struct Network {

@@ -56,14 +56,14 @@ pub(super) async fn serve(keeper: Rc<Keeper>, listener: UnixListener) -> io::Res
     }
 }
 
-struct Connection {
+pub(super) struct Connection {
     stream: UnixStream,
     inbox: Inbox,
 }
 
 impl Connection {
     /// The next message; none at the end.
-    async fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+    pub(super) async fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         loop {
             if let Some(message) = self.inbox.take()? {
                 return Ok(Some(message));
@@ -83,7 +83,7 @@ impl Connection {
         }
     }
 
-    async fn send<T: Serialize>(
+    pub(super) async fn send<T: Serialize>(
         &self,
         message: &T,
         descriptors: &[BorrowedFd<'_>],
@@ -104,7 +104,7 @@ impl Connection {
         }
     }
 
-    async fn finish(&self, outcome: Result<(), Refusal>) -> io::Result<()> {
+    pub(super) async fn finish(&self, outcome: Result<(), Refusal>) -> io::Result<()> {
         let response = outcome.map_or_else(Response::Error, |()| Response::Done);
         self.send(&response, &[]).await
     }
@@ -179,6 +179,7 @@ impl Keeper {
                 let outcome = self.change_faults(|faults| heal(faults, fault)).await;
                 connection.finish(outcome).await
             }
+            Request::Watch => self.serve_watch(connection).await,
             Request::Logs { node, follow } => {
                 self.serve_logs(connection, node.as_deref(), follow).await
             }

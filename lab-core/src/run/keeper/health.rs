@@ -15,7 +15,6 @@ use super::Keeper;
 use super::node::comes_back;
 use super::supervisor::Process;
 use crate::check::ProgramHealth;
-use crate::kernel::connect::NodeSockets;
 use crate::plan::{Operation, ProbePlan, ProcessKind};
 use crate::run::control::{ProcessState, Progress, Refusal};
 use crate::run::stages::Stage;
@@ -80,7 +79,7 @@ async fn check(keeper: &Keeper, process: &Process) -> Result<(), String> {
         .namespace()
         .try_clone()
         .map_err(|error| error.to_string())?;
-    let connect: Arc<dyn Connect> = Arc::new(NodeSockets::new(namespace));
+    let connect: Arc<dyn Connect> = Arc::new(keeper.watchers.sockets_of(&from, namespace));
     match plan.kind {
         ProcessKind::Service {
             service, settings, ..

@@ -12,6 +12,7 @@ mod logs;
 mod node;
 mod status;
 mod supervisor;
+mod watch;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 
 use super::control::{Progress, Refusal};
 use super::limits::NodeGroups;
@@ -79,8 +80,10 @@ pub(super) struct Keeper {
     /// Nodes are started, changed and ended one after the other: a change while it is carried out
     /// (not while it waits for health), or a node that died and comes back.
     wiring: Mutex<()>,
+    /// Who watches what happens.
+    watchers: watch::Watchers,
     /// Counts nodes that came to life.
-    births: watch::Sender<u64>,
+    births: tokio::sync::watch::Sender<u64>,
     /// Numbers for what nodes are asked to start.
     next: Cell<u64>,
 }
@@ -212,7 +215,8 @@ impl Keeper {
             coming_up: Cell::new(true),
             changing: Mutex::new(()),
             wiring: Mutex::new(()),
-            births: watch::Sender::new(0),
+            watchers: watch::Watchers::default(),
+            births: tokio::sync::watch::Sender::new(0),
             next: Cell::new(1),
         })
     }

@@ -51,6 +51,8 @@ pub(super) struct Node {
     pub network: Network,
     /// Rules were written to it.
     pub has_rules: Cell<bool>,
+    /// Its packets are marked for those who watch.
+    pub watched: Cell<bool>,
     channel: AsyncChannel,
     prepared: RefCell<Option<oneshot::Receiver<Result<(), String>>>>,
     waiting: RefCell<HashMap<u64, mpsc::UnboundedSender<Event>>>,
@@ -105,6 +107,7 @@ impl Node {
             plan: plan.clone(),
             network,
             has_rules: Cell::new(false),
+            watched: Cell::new(false),
             channel,
             prepared: RefCell::new(Some(receiver)),
             waiting: RefCell::default(),

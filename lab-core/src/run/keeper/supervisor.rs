@@ -32,6 +32,8 @@ const GRACE: Duration = Duration::from_millis(1200);
 pub(super) enum Command {
     /// New settings.
     Settings(serde_json::Value),
+    /// Somebody watches, or nobody any more; the sender is dropped when it knows.
+    Watch(bool, oneshot::Sender<()>),
     /// End; the sender is dropped when it has.
     Stop(oneshot::Sender<()>),
 }
@@ -109,6 +111,11 @@ impl Process {
     /// Its plan changed in a way that it is told of while it runs.
     pub fn replan(&self, plan: ProcessPlan) {
         self.plan.replace(plan);
+    }
+
+    /// Whether it tells what it does: a service does.
+    pub fn tells(&self) -> bool {
+        matches!(self.plan.borrow().kind, ProcessKind::Service { .. })
     }
 
     /// Tells it something.
@@ -234,6 +241,8 @@ async fn supervise(
                 () = &mut pause => break,
                 command = commands.recv() => match command {
                     Some(Command::Settings(settings)) => remember(&process, settings),
+                    // When it is started again it is told.
+                    Some(Command::Watch(..)) => {}
                     Some(Command::Stop(_)) | None => {
                         process.turns(ProcessState::Stopped);
                         return;
@@ -287,6 +296,13 @@ async fn run_once(
     let _health = Bound(tokio::task::spawn_local(watching).abort_handle());
     let mut hopeless = None;
     let mut talking = channel.is_some();
+    // Dropped when the service says that it tells now.
+    let mut asked_to_tell = Vec::new();
+    if keeper.watchers.any()
+        && let Some(channel) = &channel
+    {
+        let _ = channel.send(&ToService::Watch(true), &[]).await;
+    }
     loop {
         let hear = async {
             match &channel {
@@ -311,6 +327,13 @@ async fn run_once(
                     keeper.pools.borrow_mut().insert(pool, members);
                 }
                 Ok(Some((FromService::Network(request), _))) => keeper.grant(node, request).await,
+                Ok(Some((FromService::Watched, _))) => asked_to_tell.clear(),
+                Ok(Some((FromService::Span(span), _))) => {
+                    keeper.watchers.span(&process.node, &process.name, span);
+                }
+                Ok(Some((FromService::SpansLost(count), _))) => {
+                    keeper.watchers.lost(&process.node, &process.name, count);
+                }
                 Ok(Some((FromService::Failed { message, fatal }, _))) => {
                     process.has_trouble(&message);
                     if fatal {
@@ -325,6 +348,13 @@ async fn run_once(
                     remember(process, settings.clone());
                     if let Some(channel) = &channel {
                         let _ = channel.send(&ToService::Settings(settings), &[]).await;
+                    }
+                }
+                Some(Command::Watch(watched, heard)) => {
+                    if let Some(channel) = &channel
+                        && channel.send(&ToService::Watch(watched), &[]).await.is_ok()
+                    {
+                        asked_to_tell.push(heard);
                     }
                 }
                 Some(Command::Stop(done)) => {

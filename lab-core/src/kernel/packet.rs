@@ -1,0 +1,218 @@
+//! Packet sockets (packet(7)): frames as they pass through a namespace's interfaces.
+#![allow(unsafe_code)]
+
+use std::io::{self, IoSliceMut};
+use std::mem;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::libc;
+use nix::sys::socket::{
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockType, recvmsg,
+    setsockopt, socket, sockopt,
+};
+
+use super::netns::NetNs;
+
+/// Bytes of frames that may wait, if the host lets.
+const WAITING: usize = 8 << 20;
+/// Bytes of a frame that are kept where headers alone are wanted: Ethernet, an IPv6 header, an
+/// ICMPv6 header and the IPv6 and TCP headers of the packet it is about, with room for options.
+const HEADERS: u32 = 192;
+
+/// A packet socket on all interfaces of a namespace.
+#[derive(Debug)]
+pub struct PacketSocket {
+    socket: OwnedFd,
+}
+
+/// A frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Index of the interface.
+    pub interface: u32,
+    /// It was sent out by the interface, not received.
+    pub outgoing: bool,
+    /// Microseconds since the Unix epoch.
+    pub at: u64,
+    /// The frame, perhaps cut short.
+    pub bytes: Vec<u8>,
+}
+
+impl PacketSocket {
+    /// Hears the heads of what begins and ends conversations: TCP packets with SYN, FIN or RST
+    /// set, and all other packets of IP.
+    ///
+    /// # Errors
+    /// `EPERM` without CAP_NET_RAW in the namespace.
+    pub fn open_for_headers(namespace: &NetNs) -> io::Result<Self> {
+        namespace.within(|| {
+            // Protocol 0: nothing is heard before the filter is in place.
+            let socket = socket(
+                AddressFamily::Packet,
+                SockType::Raw,
+                SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+                None,
+            )?;
+            // The first is allowed to root of the host alone, the second is cut down to
+            // net.core.rmem_max. What does not fit is counted.
+            if setsockopt(&socket, sockopt::RcvBufForce, &WAITING).is_err() {
+                setsockopt(&socket, sockopt::RcvBuf, &WAITING)?;
+            }
+            setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+            attach(&socket, &mut headers_only())?;
+            bind_to_all(&socket)?;
+            Ok(Self { socket })
+        })
+    }
+
+    /// From the descriptor of one.
+    pub fn from_fd(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
+    /// The next frame; none when none waits.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn read(&self) -> io::Result<Option<Frame>> {
+        let mut bytes = vec![0; 2048];
+        let mut slices = [IoSliceMut::new(&mut bytes)];
+        let mut space = nix::cmsg_space!(nix::sys::time::TimeSpec);
+        let message = recvmsg::<LinkAddr>(
+            self.socket.as_raw_fd(),
+            &mut slices,
+            Some(&mut space),
+            MsgFlags::empty(),
+        );
+        let message = match message {
+            Ok(message) => message,
+            Err(nix::errno::Errno::EAGAIN | nix::errno::Errno::EINTR) => return Ok(None),
+            // An interface went down or away; the others go on.
+            Err(nix::errno::Errno::ENETDOWN) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let at = message
+            .cmsgs()?
+            .find_map(|control| match control {
+                ControlMessageOwned::ScmTimestampns(time) => {
+                    let seconds = u64::try_from(time.tv_sec()).ok()?;
+                    let nanos = u64::try_from(time.tv_nsec()).ok()?;
+                    Some(seconds * 1_000_000 + nanos / 1000)
+                }
+                _ => None,
+            })
+            .unwrap_or_default();
+        let from = message.address;
+        let length = message.bytes;
+        bytes.truncate(length);
+        Ok(from.map(|from| Frame {
+            interface: u32::try_from(from.ifindex()).unwrap_or_default(),
+            outgoing: from.pkttype() == libc::PACKET_OUTGOING,
+            at,
+            bytes,
+        }))
+    }
+
+    /// How many frames found no room since this was asked last.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn take_lost(&self) -> io::Result<u64> {
+        let mut statistics = libc::tpacket_stats {
+            tp_packets: 0,
+            tp_drops: 0,
+        };
+        let mut length = size::<libc::tpacket_stats>();
+        // SAFETY: the kernel writes at most `length` bytes into a structure of that size.
+        let result = unsafe {
+            libc::getsockopt(
+                self.socket.as_raw_fd(),
+                libc::SOL_PACKET,
+                libc::PACKET_STATISTICS,
+                (&raw mut statistics).cast(),
+                &raw mut length,
+            )
+        };
+        nix::errno::Errno::result(result)?;
+        Ok(statistics.tp_drops.into())
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn size<T>() -> libc::socklen_t {
+    libc::socklen_t::try_from(mem::size_of::<T>()).unwrap_or_default()
+}
+
+fn bind_to_all(socket: &OwnedFd) -> io::Result<()> {
+    // SAFETY: all zeros is a value of this structure of integers.
+    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    // SAFETY: a structure that lives, and its size.
+    let result = unsafe {
+        libc::bind(
+            socket.as_raw_fd(),
+            (&raw const address).cast(),
+            size::<libc::sockaddr_ll>(),
+        )
+    };
+    nix::errno::Errno::result(result)?;
+    Ok(())
+}
+
+/// Attaches a classic BPF program: the kernel drops what it does not let pass.
+fn attach(socket: &OwnedFd, program: &mut [libc::sock_filter]) -> io::Result<()> {
+    let filter = libc::sock_fprog {
+        len: u16::try_from(program.len()).map_err(io::Error::other)?,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: a structure that lives, and its size; the kernel copies the program.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const filter).cast(),
+            size::<libc::sock_fprog>(),
+        )
+    };
+    nix::errno::Errno::result(result)?;
+    Ok(())
+}
+
+/// The program of [`PacketSocket::open_for_headers`].
+fn headers_only() -> Vec<libc::sock_filter> {
+    const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
+    const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+    const LOAD_BYTE_BEHIND: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_IND) as u16;
+    const LOAD_HEADER_LENGTH: u16 = (libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const ANY_BIT: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    const TCP: u32 = 6;
+    const FIN_SYN_RST: u32 = 0x07;
+    let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+    vec![
+        step(LOAD_HALF, 12, 0, 0),
+        step(EQUAL, 0x0800, 0, 7), // IPv4, else 9
+        step(LOAD_BYTE, 23, 0, 0),
+        step(EQUAL, TCP, 0, 10), // else 14: keep
+        step(LOAD_HALF, 20, 0, 0),
+        step(ANY_BIT, 0x1fff, 9, 0), // a later fragment: 15
+        step(LOAD_HEADER_LENGTH, 14, 0, 0),
+        step(LOAD_BYTE_BEHIND, 14 + 13, 0, 0),
+        step(ANY_BIT, FIN_SYN_RST, 5, 6), // 14 or 15
+        step(EQUAL, 0x86dd, 0, 5),        // IPv6, else 15
+        step(LOAD_BYTE, 20, 0, 0),
+        step(EQUAL, TCP, 0, 2), // else 14: keep
+        step(LOAD_BYTE, 14 + 40 + 13, 0, 0),
+        step(ANY_BIT, FIN_SYN_RST, 0, 1),
+        step(RETURN, HEADERS, 0, 0), // 14: keep
+        step(RETURN, 0, 0, 0),       // 15: drop
+    ]
+}

@@ -1,0 +1,124 @@
+//! Where a service tells what it does, for those who watch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::observe::{Deed, Span, Tuple};
+
+/// Spans that may wait to be sent; more are lost, and counted.
+const WAITING: usize = 4096;
+
+/// Tells what a service does. While nobody watches it costs a look at a flag.
+#[derive(Clone, Debug)]
+pub struct Spans {
+    watched: watch::Receiver<bool>,
+    outward: mpsc::Sender<Span>,
+    lost: Arc<AtomicU64>,
+}
+
+/// The other end of [`Spans`].
+#[derive(Debug)]
+pub struct Told {
+    /// What was told.
+    pub spans: mpsc::Receiver<Span>,
+    lost: Arc<AtomicU64>,
+}
+
+impl Spans {
+    /// Both ends; `watched` says whether anybody wants to know.
+    pub fn channel(watched: watch::Receiver<bool>) -> (Self, Told) {
+        let (outward, spans) = mpsc::channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let told = Told {
+            spans,
+            lost: lost.clone(),
+        };
+        let spans = Self {
+            watched,
+            outward,
+            lost,
+        };
+        (spans, told)
+    }
+
+    /// Nobody will ever watch.
+    pub fn unwatched() -> Self {
+        Self::channel(watch::channel(false).1).0
+    }
+
+    /// Whether somebody watches.
+    pub fn watched(&self) -> bool {
+        *self.watched.borrow()
+    }
+
+    /// Tells what was done for a conversation; it is put into words only if somebody watches.
+    pub fn tell(&self, tuple: Tuple, deed: impl FnOnce() -> Deed) {
+        if !self.watched() {
+            return;
+        }
+        let span = Span {
+            at: now(),
+            tuple,
+            deed: deed(),
+        };
+        if self.outward.try_send(span).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Told {
+    /// How many spans found no room since this was asked last.
+    pub fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
+    }
+}
+
+/// Microseconds since the Unix epoch.
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| u64::try_from(since.as_micros()).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tuple() -> Tuple {
+        let address = "10.0.0.1:1".parse().expect("an address");
+        Tuple::tcp(address, address)
+    }
+
+    fn deed() -> Deed {
+        Deed::TlsFailed {
+            reason: "no reason".into(),
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_while_nobody_watches() {
+        let (watch, watched) = watch::channel(false);
+        let (spans, mut told) = Spans::channel(watched);
+        spans.tell(tuple(), || panic!("it is put into words"));
+        assert!(told.spans.try_recv().is_err());
+        watch.send_replace(true);
+        spans.tell(tuple(), deed);
+        assert_eq!(told.spans.try_recv().map(|span| span.deed), Ok(deed()));
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted() {
+        let (_watch, watched) = watch::channel(true);
+        let (spans, told) = Spans::channel(watched);
+        for _ in 0..WAITING + 3 {
+            spans.tell(tuple(), deed);
+        }
+        assert_eq!((told.take_lost(), told.take_lost()), (3, 0));
+    }
+}
