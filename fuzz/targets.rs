@@ -10,6 +10,7 @@ use lab_core::check::{load_text, render};
 use lab_core::kernel::{network, nft};
 use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
+use lab_core::service::{Conversation, Spans};
 use lab_nodes::balancer::LoadBalancer;
 use lab_nodes::dns::Dns;
 use lab_nodes::http::accept::Visitor;
@@ -112,6 +113,11 @@ pub fn http(bytes: &[u8]) {
         secure: true,
         server_name: None,
         certificate: None,
+        conversation: Conversation::tcp(
+            SocketAddr::from(([192, 0, 2, 7], 40000)),
+            SocketAddr::from(([192, 0, 2, 1], 443)),
+            &Spans::unwatched(),
+        ),
         hang_up: Default::default(),
     };
     let published = ["/owa".to_owned(), "/EWS/Exchange.asmx".to_owned()];

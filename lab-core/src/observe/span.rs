@@ -32,8 +32,6 @@ pub enum Deed {
         code: String,
         /// Data of the answer section, as in a zone file.
         answers: Vec<String>,
-        /// It asked another server: the servers asked, in order.
-        forwarded: Vec<String>,
     },
     /// It ended a TLS handshake as the server.
     Tls {

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,16 @@ impl Tuple {
     /// A UDP exchange; see [`Tuple::tcp`] for addresses.
     pub fn udp(source: SocketAddr, destination: SocketAddr) -> Self {
         Self::new(protocol::UDP, source, destination)
+    }
+
+    /// A TCP connection that did not come about, so that nobody knows where it started: its
+    /// source is the unspecified address with port 0.
+    pub fn tcp_to(destination: SocketAddr) -> Self {
+        let any: IpAddr = match destination {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self::tcp(SocketAddr::new(any, 0), destination)
     }
 
     /// See [`Tuple::tcp`] for addresses.

@@ -1,5 +1,6 @@
 //! Where a service tells what it does, for those who watch.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -67,6 +68,37 @@ impl Spans {
         if self.outward.try_send(span).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// A conversation that a service has with a client.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    /// From the client to the service, as the service sees it.
+    pub tuple: Tuple,
+    spans: Spans,
+}
+
+impl Conversation {
+    /// Over TCP.
+    pub fn tcp(client: SocketAddr, own: SocketAddr, spans: &Spans) -> Self {
+        Self {
+            tuple: Tuple::tcp(client, own),
+            spans: spans.clone(),
+        }
+    }
+
+    /// Over UDP.
+    pub fn udp(client: SocketAddr, own: SocketAddr, spans: &Spans) -> Self {
+        Self {
+            tuple: Tuple::udp(client, own),
+            spans: spans.clone(),
+        }
+    }
+
+    /// Tells what was done for it; it is put into words only if somebody watches.
+    pub fn tell(&self, deed: impl FnOnce() -> Deed) {
+        self.spans.tell(self.tuple, deed);
     }
 }
 

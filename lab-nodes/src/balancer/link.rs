@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{Request, Response, body::Incoming};
 use hyper_util::rt::TokioIo;
 use lab_core::check::Member;
+use lab_core::observe::Tuple;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -33,6 +34,8 @@ pub(super) struct Link {
     pub pool: String,
     /// The member at its other end.
     pub member: Member,
+    /// The conversation, from this node to the member.
+    pub tuple: Tuple,
     sender: SendRequest<Body>,
     pinned: Arc<AtomicBool>,
 }
@@ -47,6 +50,25 @@ pub(super) enum SendError {
     Slow,
 }
 
+impl SendError {
+    /// A sentence.
+    fn words(&self) -> &str {
+        match self {
+            SendError::Unsent(_) => "the connection was closed before the request was sent",
+            SendError::Lost(trouble) => trouble,
+            SendError::Slow => "no answer in time",
+        }
+    }
+}
+
+/// What became of a request, for those who watch.
+pub(super) fn came_back(result: &Result<Response<Incoming>, SendError>) -> String {
+    match result {
+        Ok(response) => response.status().as_str().to_owned(),
+        Err(error) => error.words().to_owned(),
+    }
+}
+
 impl Link {
     /// Opens one; over TLS the member's chain and name are verified. `hang_up` is notified when
     /// it ends after it was pinned. `tasks` owns it.
@@ -56,7 +78,9 @@ impl Link {
         client: &Arc<ClientConfig>,
         hang_up: &Arc<Notify>,
     ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), DialError> {
-        let stream = dial::tcp(SocketAddr::new(member.address, member.port)).await?;
+        let to = SocketAddr::new(member.address, member.port);
+        let stream = dial::tcp(to).await?;
+        let tuple = Tuple::tcp(stream.local_addr().unwrap_or(to), to);
         let pinned = Arc::new(AtomicBool::new(false));
         let (sender, driver) = if is_plain(member.port) {
             let (sender, driver) = drive(stream).await?;
@@ -75,6 +99,7 @@ impl Link {
         let link = Self {
             pool: pool.to_owned(),
             member: member.clone(),
+            tuple,
             sender,
             pinned,
         };

@@ -81,6 +81,14 @@ impl LivePool {
         dead.map(|one| one.member.address).collect()
     }
 
+    /// How the pool spreads, for people.
+    pub fn spread_name(&self) -> &'static str {
+        match self.spread {
+            Spread::RoundRobin => "round robin",
+            Spread::Random => "random",
+        }
+    }
+
     /// One of the candidates, as the pool spreads.
     pub fn spread<'m>(&self, candidates: &[&'m Arc<LiveMember>]) -> Option<&'m Arc<LiveMember>> {
         let turn = match self.spread {

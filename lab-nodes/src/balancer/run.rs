@@ -113,6 +113,7 @@ fn open_doors(
         doors.spawn(accept::accept(
             listener,
             config,
+            context.spans.clone(),
             context.shutdown.clone(),
             move |visitor| {
                 let visit = Arc::new(Visit::new(

@@ -1,5 +1,6 @@
 //! A client's connection, and what becomes of its requests.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::BodyExt;
@@ -8,14 +9,16 @@ use hyper::header::{CONNECTION, HeaderValue, SET_COOKIE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use lab_core::check::Affinity;
+use lab_core::observe::{Deed, Tuple};
 
 use super::HEALTH;
 use super::affinity;
 use super::device::{Device, LiveSite, Unpublished};
 use super::exchange;
-use super::link::{Link, Links, SendError};
+use super::link::{self, Link, Links, SendError};
 use super::pool::{LiveMember, LivePool};
 use crate::http::accept::Visitor;
+use crate::http::asked::Asked;
 use crate::http::body::{self, Body};
 use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
 use crate::http::{host, page};
@@ -54,6 +57,15 @@ impl Visit {
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let asked = Asked::new(&request);
+        let response = self.reply(request).await;
+        self.visitor
+            .conversation
+            .tell(|| asked.served(response.status()));
+        response
+    }
+
+    async fn reply(&self, request: Request<Incoming>) -> Response<Body> {
         let table = self.device.table();
         if request.uri().path() == HEALTH {
             let dead: Vec<&str> = table
@@ -111,6 +123,9 @@ impl Visit {
         if let Some(member) = pin {
             let link = self.links().take(&pool.name, &member);
             let member = pool.members.iter().find(|one| one.member == member);
+            if let Some(member) = member {
+                self.tell_choice(pool, member, "the connection that the client logged in to");
+            }
             return self
                 .forward_pinned(pool, link, member.map(Arc::as_ref), outgoing)
                 .await;
@@ -120,25 +135,35 @@ impl Visit {
         loop {
             let by_cookie = cookie.as_ref().filter(|one| !tried.contains(&one.member));
             let chosen = match by_cookie.filter(|one| one.is_up()) {
-                Some(member) => Some(member.clone()),
+                Some(member) => Some((member.clone(), "cookie")),
                 None => self.choose(site, &outgoing.head, &tried),
             };
-            let Some(member) = chosen else {
+            let Some((member, reason)) = chosen else {
                 return match sent_before {
                     Some(trouble) => self.lost(pool, &trouble),
                     None => self.unavailable(pool),
                 };
             };
+            self.tell_choice(pool, &member, reason);
             let (mut link, reused) = match self.link(pool, &member).await {
                 Ok(link) => link,
                 Err(trouble) => {
+                    self.visitor.conversation.tell(|| {
+                        let to = SocketAddr::new(member.member.address, member.member.port);
+                        let asked = Asked::head(&outgoing.head);
+                        let name = &member.member.name;
+                        asked.onward(Tuple::tcp_to(to), name, trouble.clone(), false)
+                    });
                     tracing::warn!("{} of {}: {trouble}", member.member.name, pool.name);
                     member.set_up(false);
                     tried.push(member.member.clone());
                     continue;
                 }
             };
-            match link.send(outgoing.request(), Some(&member)).await {
+            let asked = Asked::head(&outgoing.head);
+            let sent = link.send(outgoing.request(), Some(&member)).await;
+            self.tell_onward(&asked, &link, reused, &sent);
+            match sent {
                 Ok(response) => {
                     let known = cookie
                         .as_ref()
@@ -184,7 +209,7 @@ impl Visit {
     ) -> Response<Body> {
         let mut response = match link {
             None => self.lost(pool, "the connection that the client logged in to is gone"),
-            Some(mut link) => match link.send(outgoing.request(), member).await {
+            Some(mut link) => match self.send_pinned(&mut link, &mut outgoing, member).await {
                 Ok(response) => return self.finish(link, outgoing.login, response),
                 Err(SendError::Unsent(_)) => self.lost(
                     pool,
@@ -200,21 +225,56 @@ impl Visit {
         response
     }
 
+    async fn send_pinned(
+        &self,
+        link: &mut Link,
+        outgoing: &mut Outgoing,
+        member: Option<&LiveMember>,
+    ) -> Result<Response<Incoming>, SendError> {
+        let asked = Asked::head(&outgoing.head);
+        let sent = link.send(outgoing.request(), member).await;
+        self.tell_onward(&asked, link, true, &sent);
+        sent
+    }
+
+    /// A member, and why that one.
     fn choose(
         &self,
         site: &LiveSite,
         head: &Parts,
         tried: &[lab_core::check::Member],
-    ) -> Option<Arc<LiveMember>> {
+    ) -> Option<(Arc<LiveMember>, &'static str)> {
         let candidates = site.pool.candidates(tried);
-        affinity::by_header(
-            &self.device.secret,
-            &site.affinity,
-            &head.headers,
-            &candidates,
-        )
-        .or_else(|| site.pool.spread(&candidates))
-        .cloned()
+        let secret = &self.device.secret;
+        if let Some(member) =
+            affinity::by_header(secret, &site.affinity, &head.headers, &candidates)
+        {
+            return Some((member.clone(), "header"));
+        }
+        let member = site.pool.spread(&candidates)?.clone();
+        Some((member, site.pool.spread_name()))
+    }
+
+    fn tell_choice(&self, pool: &LivePool, member: &LiveMember, reason: &str) {
+        self.visitor.conversation.tell(|| Deed::Chose {
+            pool: pool.name.clone(),
+            member: member.member.name.clone(),
+            reason: reason.to_owned(),
+            healthy: pool.members.iter().filter(|one| one.is_up()).count(),
+            members: pool.members.len(),
+        });
+    }
+
+    fn tell_onward(
+        &self,
+        asked: &Asked,
+        link: &Link,
+        kept: bool,
+        sent: &Result<Response<Incoming>, SendError>,
+    ) {
+        self.visitor
+            .conversation
+            .tell(|| asked.onward(link.tuple, &link.member.name, link::came_back(sent), kept));
     }
 
     /// This client's connection to a member, and whether it was used before.

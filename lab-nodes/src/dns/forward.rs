@@ -2,16 +2,19 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Edns, Message, MessageType, Query};
 use hickory_proto::rr::{Name, RecordType};
+use lab_core::observe::{Deed, Tuple};
+use lab_core::service::Conversation;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::settings::PORT;
 use super::view::LARGEST_UDP;
+use super::view::bare;
 
 /// How long one server may take.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -19,14 +22,37 @@ const ANSWER: Duration = Duration::from_secs(1);
 const ROUNDS: usize = 2;
 
 /// Asks servers in turn; none answered is `None`.
-pub(super) async fn ask(servers: &[IpAddr], name: &Name, kind: RecordType) -> Option<Message> {
+pub(super) async fn ask(
+    servers: &[IpAddr],
+    name: &Name,
+    kind: RecordType,
+    conversation: &Conversation,
+) -> Option<Message> {
     let query = question(name, kind);
     for server in servers.iter().cycle().take(servers.len() * ROUNDS) {
         let to = SocketAddr::new(*server, PORT);
-        match timeout(ANSWER, ask_one(to, &query)).await {
-            Ok(Ok(answer)) => return Some(answer),
-            Ok(Err(error)) => tracing::debug!("{to} does not answer for {name}: {error}"),
-            Err(_) => tracing::debug!("{to} does not answer for {name}"),
+        let since = Instant::now();
+        let mut tuple = Tuple::tcp_to(to);
+        let asked = timeout(ANSWER, ask_one(to, &query, &mut tuple)).await;
+        let answer = match asked {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
+        };
+        conversation.tell(|| Deed::Onward {
+            tuple,
+            to: to.ip().to_string(),
+            asked: format!("{} {kind}", bare(name)),
+            answer: match &answer {
+                Ok(answer) => answer.metadata.response_code.to_str().to_owned(),
+                Err(trouble) => trouble.clone(),
+            },
+            micros: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),
+            kept: false,
+        });
+        match answer {
+            Ok(answer) => return Some(answer),
+            Err(trouble) => tracing::debug!("{to} does not answer for {name}: {trouble}"),
         }
     }
     tracing::warn!("nobody answers for {name}");
@@ -44,7 +70,8 @@ pub(super) fn question(name: &Name, kind: RecordType) -> Message {
     query
 }
 
-async fn ask_one(to: SocketAddr, query: &Message) -> io::Result<Message> {
+/// `tuple` becomes the conversation that the question travels in.
+async fn ask_one(to: SocketAddr, query: &Message, tuple: &mut Tuple) -> io::Result<Message> {
     let any: IpAddr = if to.is_ipv4() {
         Ipv4Addr::UNSPECIFIED.into()
     } else {
@@ -53,6 +80,7 @@ async fn ask_one(to: SocketAddr, query: &Message) -> io::Result<Message> {
     // A socket for each question: its port is one more thing that a forger must guess.
     let socket = UdpSocket::bind((any, 0)).await?;
     socket.connect(to).await?;
+    *tuple = Tuple::udp(socket.local_addr()?, to);
     let answer = over_udp(&socket, query).await?;
     if !answer.metadata.truncation {
         return Ok(answer);

@@ -5,7 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
-use lab_core::service::{Context, Report, ServiceError};
+use lab_core::service::{Context, Conversation, Report, ServiceError, Spans};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -27,12 +27,13 @@ struct Server {
     views: RwLock<Arc<Views>>,
     questions: Semaphore,
     connections: Semaphore,
+    spans: Spans,
 }
 
 /// Serves until it is told to stop.
 pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
     let views = read(&context.settings.borrow_and_update())?;
-    let server = Arc::new(Server::new(views));
+    let server = Arc::new(Server::new(views, context.spans.clone()));
     let mut tasks = JoinSet::new();
     for socket in context.take_udp(LISTENER).map_err(ServiceError::new)? {
         tasks.spawn(Arc::clone(&server).serve_udp(Arc::new(socket)));
@@ -74,17 +75,20 @@ fn read(settings: &Value) -> Result<Views, ServiceError> {
 /// The answer to one datagram from a client, by a server with these settings; none where there
 /// is to be none.
 pub(super) async fn answer(settings: &Value, bytes: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-    Server::new(read(settings).ok()?)
-        .datagram(bytes, from)
+    let spans = Spans::unwatched();
+    let conversation = Conversation::udp(from, from, &spans);
+    Server::new(read(settings).ok()?, spans)
+        .datagram(bytes, &conversation)
         .await
 }
 
 impl Server {
-    fn new(views: Views) -> Self {
+    fn new(views: Views, spans: Spans) -> Self {
         Self {
             views: RwLock::new(Arc::new(views)),
             questions: Semaphore::new(AT_ONCE),
             connections: Semaphore::new(CONNECTIONS),
+            spans,
         }
     }
 
@@ -97,7 +101,12 @@ impl Server {
     }
 
     /// The answer to a packet, if there is to be one.
-    async fn answer(&self, bytes: &[u8], from: SocketAddr) -> Option<(Message, Message)> {
+    async fn answer(
+        &self,
+        bytes: &[u8],
+        conversation: &Conversation,
+    ) -> Option<(Message, Message)> {
+        let from = conversation.tuple.source;
         let request = match Message::from_vec(bytes) {
             Ok(request) => request,
             Err(error) => {
@@ -118,13 +127,13 @@ impl Server {
                 .read()
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
         );
-        let response = views.answer(&request, from.ip().to_canonical()).await?;
+        let response = views.answer(&request, conversation).await?;
         Some((request, response))
     }
 
     /// The answer to a datagram, cut down to what the client takes.
-    async fn datagram(&self, bytes: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
-        let (request, response) = self.answer(bytes, from).await?;
+    async fn datagram(&self, bytes: &[u8], conversation: &Conversation) -> Option<Vec<u8>> {
+        let (request, response) = self.answer(bytes, conversation).await?;
         let limit = request.max_payload().min(LARGEST_UDP);
         let bytes = response.to_vec().ok()?;
         if bytes.len() <= usize::from(limit) {
@@ -134,6 +143,10 @@ impl Server {
     }
 
     async fn serve_udp(self: Arc<Self>, socket: Arc<UdpSocket>) -> String {
+        let own = match socket.local_addr() {
+            Ok(own) => own,
+            Err(error) => return format!("UDP: {error}"),
+        };
         let mut buffer = vec![0; usize::from(u16::MAX)];
         loop {
             let (length, from) = match socket.recv_from(&mut buffer).await {
@@ -148,7 +161,8 @@ impl Server {
                 let Ok(_room) = server.questions.try_acquire() else {
                     return;
                 };
-                if let Some(bytes) = server.datagram(&bytes, from).await {
+                let conversation = Conversation::udp(from, own, &server.spans);
+                if let Some(bytes) = server.datagram(&bytes, &conversation).await {
                     let _ = socket.send_to(&bytes, from).await;
                 }
             });
@@ -180,6 +194,7 @@ impl Server {
 
     /// Questions of one connection, one after the other.
     async fn talk(&self, mut stream: TcpStream, from: SocketAddr) -> std::io::Result<()> {
+        let conversation = Conversation::tcp(from, stream.local_addr()?, &self.spans);
         loop {
             let Ok(length) = timeout(IDLE, stream.read_u16()).await else {
                 return Ok(());
@@ -187,7 +202,7 @@ impl Server {
             let Ok(length) = length else { return Ok(()) };
             let mut bytes = vec![0; usize::from(length)];
             timeout(IDLE, stream.read_exact(&mut bytes)).await??;
-            let Some((_, response)) = self.answer(&bytes, from).await else {
+            let Some((_, response)) = self.answer(&bytes, &conversation).await else {
                 return Ok(());
             };
             let bytes = response.to_vec().map_err(std::io::Error::other)?;

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
+
+use lab_core::observe::Deed;
+use lab_core::service::Conversation;
 
 use super::forward;
 use super::settings::{self, Settings};
@@ -76,8 +79,9 @@ impl Views {
             .map(|(_, view)| view)
     }
 
-    /// Answers a message; `None` where even an error would be wrong.
-    pub async fn answer(&self, request: &Message, client: IpAddr) -> Option<Message> {
+    /// Answers a message of a conversation; `None` where even an error would be wrong.
+    pub async fn answer(&self, request: &Message, conversation: &Conversation) -> Option<Message> {
+        let client = conversation.tuple.source.ip();
         let asked = &request.metadata;
         if asked.message_type == MessageType::Response {
             return None;
@@ -108,14 +112,46 @@ impl Views {
             return refuse(response, ResponseCode::Refused);
         };
         response.metadata.recursion_available = true;
-        view.fill(query.name(), query.query_type(), &mut response)
-            .await;
+        view.fill(
+            query.name(),
+            query.query_type(),
+            &mut response,
+            conversation,
+        )
+        .await;
+        let only = self.views.len() == 1;
+        conversation.tell(|| answered(query, (!only).then_some(&view.settings.name), &response));
         Some(response)
     }
 }
 
+fn answered(query: &Query, view: Option<&String>, response: &Message) -> Deed {
+    Deed::Answered {
+        name: bare(query.name()),
+        kind: query.query_type().to_string(),
+        view: view.cloned(),
+        code: response.metadata.response_code.to_str().to_owned(),
+        answers: response
+            .answers
+            .iter()
+            .map(|record| record.data.to_string())
+            .collect(),
+    }
+}
+
+/// A name without its last dot.
+pub(super) fn bare(name: &Name) -> String {
+    name.to_string().trim_end_matches('.').to_owned()
+}
+
 impl View {
-    async fn fill(&self, name: &Name, kind: RecordType, response: &mut Message) {
+    async fn fill(
+        &self,
+        name: &Name,
+        kind: RecordType,
+        response: &mut Message,
+        conversation: &Conversation,
+    ) {
         response.metadata.authoritative = self.zone_of(name).is_some();
         match self.follow(name, kind, &mut response.answers) {
             End::Found => self.add_addresses(response),
@@ -127,14 +163,16 @@ impl View {
             End::Outside(_) if self.settings.forward.is_empty() => {
                 response.metadata.response_code = ResponseCode::NXDomain;
             }
-            End::Outside(rest) => match forward::ask(&self.settings.forward, &rest, kind).await {
-                Some(answer) => {
-                    response.answers.extend(answer.answers);
-                    response.authorities.extend(answer.authorities);
-                    response.metadata.response_code = answer.metadata.response_code;
+            End::Outside(rest) => {
+                match forward::ask(&self.settings.forward, &rest, kind, conversation).await {
+                    Some(answer) => {
+                        response.answers.extend(answer.answers);
+                        response.authorities.extend(answer.authorities);
+                        response.metadata.response_code = answer.metadata.response_code;
+                    }
+                    None => response.metadata.response_code = ResponseCode::ServFail,
                 }
-                None => response.metadata.response_code = ResponseCode::ServFail,
-            },
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! Connections from clients.
 
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +17,11 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use lab_core::observe::Deed;
+use lab_core::service::{Conversation, Spans};
+
 use super::body::Body;
+use crate::tls;
 
 /// How long a client may take for the TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -42,6 +47,8 @@ pub struct Visitor {
     pub server_name: Option<String>,
     /// Its certificate, verified against the lab's CA.
     pub certificate: Option<CertificateDer<'static>>,
+    /// What is told of it to those who watch.
+    pub conversation: Conversation,
     /// Notified by the service: the connection ends after the request in hand.
     pub hang_up: Arc<Notify>,
 }
@@ -52,6 +59,7 @@ pub struct Visitor {
 pub async fn accept<M, S>(
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
+    spans: Spans,
     mut stop: watch::Receiver<bool>,
     meet: M,
 ) where
@@ -70,8 +78,11 @@ pub async fn accept<M, S>(
                 }
                 Ok((stream, address)) => {
                     let (tls, stop, meet) = (tls.clone(), told.clone(), meet.clone());
+                    let own = stream.local_addr().unwrap_or(address);
+                    let conversation = Conversation::tcp(address, own, &spans);
                     connections.spawn(async move {
-                        if let Err(reason) = serve(stream, address, tls, stop, meet).await {
+                        let served = serve(stream, address, conversation, tls, stop, meet).await;
+                        if let Err(reason) = served {
                             tracing::debug!("connection of {address} closed: {reason}");
                         }
                     });
@@ -102,6 +113,7 @@ type Closed = Box<dyn std::error::Error + Send + Sync>;
 async fn serve<M, S>(
     stream: TcpStream,
     address: SocketAddr,
+    conversation: Conversation,
     tls: Option<Arc<ServerConfig>>,
     stop: watch::Receiver<bool>,
     meet: M,
@@ -117,20 +129,34 @@ where
         secure: tls.is_some(),
         server_name: None,
         certificate: None,
+        conversation,
         hang_up: Arc::new(Notify::new()),
     };
     let hang_up = visitor.hang_up.clone();
     let Some(config) = tls else {
         return converse(stream, meet(visitor), hang_up, stop).await;
     };
-    let stream =
-        tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream)).await??;
+    let handshake = tokio::time::timeout(HANDSHAKE, TlsAcceptor::from(config).accept(stream));
+    let stream = match handshake.await.map_err(io::Error::from).flatten() {
+        Ok(stream) => stream,
+        Err(reason) => {
+            visitor.conversation.tell(|| Deed::TlsFailed {
+                reason: reason.to_string(),
+            });
+            return Err(reason.into());
+        }
+    };
     let session = stream.get_ref().1;
     visitor.server_name = session.server_name().map(str::to_ascii_lowercase);
     visitor.certificate = session
         .peer_certificates()
         .and_then(|chain| chain.first())
         .map(|leaf| leaf.clone().into_owned());
+    visitor.conversation.tell(|| Deed::Tls {
+        name: visitor.server_name.clone(),
+        version: tls::version_of(session),
+        client: visitor.certificate.as_ref().and_then(tls::name_in),
+    });
     converse(stream, meet(visitor), hang_up, stop).await
 }
 

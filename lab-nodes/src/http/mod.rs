@@ -9,6 +9,7 @@
 //! It knows no site and no pool: those belong to the services.
 
 pub mod accept;
+pub mod asked;
 pub mod body;
 pub mod dial;
 pub mod host;

@@ -103,6 +103,7 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
         doors.spawn(accept::accept(
             listener,
             tls,
+            context.spans.clone(),
             context.shutdown.clone(),
             move |visitor| {
                 let site = site.clone();

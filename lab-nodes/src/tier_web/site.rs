@@ -8,12 +8,14 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use lab_core::plan::Peer;
+use lab_core::service::Conversation;
 use rustls::ClientConfig;
 
 use super::HEALTH;
 use super::settings::{Ask, Settings};
 use super::tier::{Answer, Tier};
 use crate::http::accept::Visitor;
+use crate::http::asked::Asked;
 use crate::http::body::{self, Body};
 use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
 use crate::http::{host, page};
@@ -62,6 +64,7 @@ impl Site {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        let asked = Asked::new(&request);
         let (head, incoming) = request.into_parts();
         let mut response = match body::read(incoming, LONGEST_BODY).await {
             Ok(_) => {
@@ -84,6 +87,9 @@ impl Site {
         response
             .headers_mut()
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        visitor
+            .conversation
+            .tell(|| asked.served(response.status()));
         response
     }
 
@@ -131,7 +137,10 @@ impl Site {
             .uri()
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let answers = settings.asks.iter().map(|ask| self.ask(ask, target));
+        let answers = settings
+            .asks
+            .iter()
+            .map(|ask| self.ask(ask, target, &visitor.conversation));
         let mut path = TierPath::of(&self.node);
         for answer in join_all(answers).await {
             match answer {
@@ -142,9 +151,9 @@ impl Site {
         self.welcome(settings, visitor, &host, request.headers(), &path)
     }
 
-    async fn ask(&self, ask: &Ask, target: &str) -> Answer {
+    async fn ask(&self, ask: &Ask, target: &str, conversation: &Conversation) -> Answer {
         match self.tiers.get(&ask.name) {
-            Some(tier) => tier.ask(ask, target, &self.client).await,
+            Some(tier) => tier.ask(ask, target, &self.client, conversation).await,
             None => Answer::Missing(ask.tier.clone()),
         }
     }

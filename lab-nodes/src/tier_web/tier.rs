@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use hyper::header::HOST;
 use hyper::{Request, StatusCode};
+use lab_core::observe::Tuple;
 use lab_core::plan::Peer;
+use lab_core::service::Conversation;
 use rustls::ClientConfig;
 
 use super::settings::Ask;
+use crate::http::asked::Asked;
 use crate::http::tier_path::{TierPath, missing};
 use crate::http::{body, dial};
 
@@ -52,9 +55,18 @@ impl Tier {
     }
 
     /// Asks the members in turn, those that failed lately last, until one answers.
-    pub async fn ask(&self, ask: &Ask, path: &str, client: &Arc<ClientConfig>) -> Answer {
+    pub async fn ask(
+        &self,
+        ask: &Ask,
+        path: &str,
+        client: &Arc<ClientConfig>,
+        conversation: &Conversation,
+    ) -> Answer {
         for member in self.in_turn() {
-            let asked = tokio::time::timeout(ask.patience, member.ask(ask.port, path, client));
+            let asked = tokio::time::timeout(
+                ask.patience,
+                member.ask(ask.port, path, client, conversation),
+            );
             let trouble = match asked.await {
                 Ok(Ok(answer)) => {
                     member.remember(None);
@@ -88,22 +100,38 @@ impl Member {
         port: u16,
         path: &str,
         client: &Arc<ClientConfig>,
+        conversation: &Conversation,
     ) -> Result<Answer, String> {
-        let connect = async {
-            let stream = dial::tcp(SocketAddr::new(self.peer.address, port)).await?;
-            dial::tls(stream, client, &self.peer.fqdn).await
-        };
-        let stream = tokio::time::timeout(CONNECT, connect)
-            .await
-            .map_err(|_| format!("no connection within {} ms", CONNECT.as_millis()))?
-            .map_err(|error| error.to_string())?;
+        let to = SocketAddr::new(self.peer.address, port);
         let request = Request::get(path)
             .header(HOST, &self.peer.fqdn)
             .body(body::empty())
             .map_err(|error| error.to_string())?;
-        let response = dial::ask(stream, request)
+        let asked = Asked::new(&request);
+        let mut tuple = Tuple::tcp_to(to);
+        let connect = async {
+            let stream = dial::tcp(to).await?;
+            tuple = Tuple::tcp(stream.local_addr().unwrap_or(to), to);
+            dial::tls(stream, client, &self.peer.fqdn).await
+        };
+        let connected = tokio::time::timeout(CONNECT, connect)
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|_| format!("no connection within {} ms", CONNECT.as_millis()))
+            .and_then(|stream| stream.map_err(|error| error.to_string()));
+        let response = match connected {
+            Ok(stream) => dial::ask(stream, request)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(trouble) => Err(trouble),
+        };
+        conversation.tell(|| {
+            let answer = match &response {
+                Ok(response) => response.status().as_str().to_owned(),
+                Err(trouble) => trouble.clone(),
+            };
+            asked.onward(tuple, &self.peer.node, answer, false)
+        });
+        let response = response?;
         if let Some(tier) = missing(response.headers()) {
             return Ok(Answer::Missing(tier));
         }

@@ -12,7 +12,7 @@ mod identity;
 mod server;
 
 pub use client::client_config;
-pub use identity::is_for;
+pub use identity::{is_for, name_in, version_of};
 pub use server::{ClientCertificate, server_config};
 
 use std::sync::Arc;
