@@ -10,6 +10,7 @@ mod cli;
 mod counters;
 mod embedded;
 mod graph;
+mod journey;
 mod output;
 mod overview;
 mod running;

@@ -15,4 +15,5 @@ pub mod logs;
 pub mod schema;
 pub mod shell;
 pub mod status;
+pub mod trace;
 pub mod up;

@@ -7,12 +7,17 @@
 //!
 //! Nothing here asks the plan what should happen.
 
+mod assemble;
+pub mod headers;
 mod journey;
+mod seen;
 mod span;
 mod tuple;
 
+pub use assemble::journey;
 pub use journey::{
     Decision, Did, End, Flow, Handling, Hop, Journey, Translation, VERSION, Verdict,
 };
+pub use seen::{Connection, KnownAs, Names, Observations, SeenDecision, SeenPacket, SeenSpan};
 pub use span::{Deed, Span};
 pub use tuple::{Tuple, protocol};

@@ -76,14 +76,14 @@ fn is_held(lock: &Path) -> bool {
     }
 }
 
-struct Connection {
-    socket: UnixStream,
-    inbox: Inbox,
+pub(super) struct Connection {
+    pub socket: UnixStream,
+    pub inbox: Inbox,
     lab: String,
 }
 
 impl Connection {
-    fn lost(&self, error: &dyn std::fmt::Display) -> Refusal {
+    pub fn lost(&self, error: &dyn std::fmt::Display) -> Refusal {
         Refusal {
             message: format!("lost the connection to the lab {}: {error}", self.lab),
             help: Some(format!(
@@ -94,7 +94,7 @@ impl Connection {
         }
     }
 
-    fn send<T: serde::Serialize>(
+    pub fn send<T: serde::Serialize>(
         &self,
         message: &T,
         descriptors: &[BorrowedFd<'_>],
@@ -107,7 +107,7 @@ impl Connection {
         Ok(())
     }
 
-    fn receive(&mut self) -> Result<Response, Refusal> {
+    pub fn receive(&mut self) -> Result<Response, Refusal> {
         loop {
             if let Some(response) = self.inbox.take().map_err(|error| self.lost(&error))? {
                 return match response {
@@ -122,13 +122,13 @@ impl Connection {
         }
     }
 
-    fn unexpected<T>(&self) -> Result<T, Refusal> {
+    pub fn unexpected<T>(&self) -> Result<T, Refusal> {
         Err(self.lost(&"it answered something else than was asked"))
     }
 }
 
 impl RunningLab {
-    fn request(
+    pub(super) fn request(
         &self,
         request: Request,
         descriptors: &[BorrowedFd<'_>],

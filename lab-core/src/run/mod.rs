@@ -25,5 +25,6 @@ mod sandbox;
 mod service;
 mod stages;
 mod template;
+pub mod watch;
 mod wire;
 mod zygote;

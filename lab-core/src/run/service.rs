@@ -17,7 +17,7 @@ use super::{program, root, sandbox};
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::{process, socket};
 use crate::plan::{Listen, ProcessKind, ProcessPlan, Transport};
-use crate::service::{Context, Credential, Listener, Service, Spans};
+use crate::service::{Context, Credential, Item, Listener, Service, Spans};
 
 /// Exit status of a service that can't work here, however often it is started.
 const HOPELESS: i32 = 3;
@@ -191,13 +191,17 @@ fn work(
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async move {
         let channel = Rc::new(AsyncChannel::new(channel)?);
+        let marking = context.spans.clone();
         let outward = Rc::clone(&channel);
         let pump = tokio::task::spawn_local(async move {
             loop {
                 let message = tokio::select! {
                     Some(report) = reports.recv() => FromService::Report(report),
                     Some(request) = requests.recv() => FromService::Network(request),
-                    Some(span) = told.spans.recv() => FromService::Span(span),
+                    Some(item) = told.next() => match item {
+                        Item::Span(span) => FromService::Span(span),
+                        Item::Mark => FromService::Watched,
+                    },
                     else => return,
                 };
                 if outward.send(&message, &[]).await.is_err() {
@@ -218,7 +222,7 @@ fn work(
                     Ok(Some((ToService::Settings(settings), _))) => { settings_tx.send_replace(settings); }
                     Ok(Some((ToService::Watch(watched), _))) => {
                         watch_tx.send_replace(watched);
-                        let _ = channel.send(&FromService::Watched, &[]).await;
+                        marking.mark().await;
                     }
                     // The keeper's end is a stop, too.
                     Ok(Some((ToService::Stop, _)) | None) | Err(_) => {

@@ -13,7 +13,7 @@ mod spans;
 
 pub use context::{Context, Credential, Listener, NetworkRequest, Report};
 pub use probe::{Connect, Probe, ProbeError};
-pub use spans::{Conversation, Spans, Told};
+pub use spans::{Conversation, Item, Spans, Told};
 
 use std::collections::BTreeMap;
 

@@ -16,25 +16,33 @@ const WAITING: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Spans {
     watched: watch::Receiver<bool>,
-    outward: mpsc::Sender<Span>,
+    outward: mpsc::Sender<Item>,
     lost: Arc<AtomicU64>,
+}
+
+/// What comes out at the other end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Item {
+    /// Something was done.
+    Span(Span),
+    /// [`Spans::mark`] was called here.
+    Mark,
 }
 
 /// The other end of [`Spans`].
 #[derive(Debug)]
 pub struct Told {
-    /// What was told.
-    pub spans: mpsc::Receiver<Span>,
+    items: mpsc::Receiver<Item>,
     lost: Arc<AtomicU64>,
 }
 
 impl Spans {
     /// Both ends; `watched` says whether anybody wants to know.
     pub fn channel(watched: watch::Receiver<bool>) -> (Self, Told) {
-        let (outward, spans) = mpsc::channel(WAITING);
+        let (outward, items) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let told = Told {
-            spans,
+            items,
             lost: lost.clone(),
         };
         let spans = Self {
@@ -55,6 +63,12 @@ impl Spans {
         *self.watched.borrow()
     }
 
+    /// Marks a place among what is told: all that was told before comes out before the mark.
+    pub async fn mark(&self) {
+        // The other end is gone: nobody waits for the mark.
+        let _ = self.outward.send(Item::Mark).await;
+    }
+
     /// Tells what was done for a conversation; it is put into words only if somebody watches.
     pub fn tell(&self, tuple: Tuple, deed: impl FnOnce() -> Deed) {
         if !self.watched() {
@@ -65,7 +79,7 @@ impl Spans {
             tuple,
             deed: deed(),
         };
-        if self.outward.try_send(span).is_err() {
+        if self.outward.try_send(Item::Span(span)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -103,6 +117,11 @@ impl Conversation {
 }
 
 impl Told {
+    /// The next; none when nobody can tell any more.
+    pub async fn next(&mut self) -> Option<Item> {
+        self.items.recv().await
+    }
+
     /// How many spans found no room since this was asked last.
     pub fn take_lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
@@ -138,10 +157,13 @@ mod tests {
         let (watch, watched) = watch::channel(false);
         let (spans, mut told) = Spans::channel(watched);
         spans.tell(tuple(), || panic!("it is put into words"));
-        assert!(told.spans.try_recv().is_err());
+        assert!(told.items.try_recv().is_err());
         watch.send_replace(true);
         spans.tell(tuple(), deed);
-        assert_eq!(told.spans.try_recv().map(|span| span.deed), Ok(deed()));
+        let Ok(Item::Span(span)) = told.items.try_recv() else {
+            panic!("nothing was told");
+        };
+        assert_eq!((span.tuple, span.deed), (tuple(), deed()));
     }
 
     #[test]

@@ -179,6 +179,12 @@ impl Keeper {
             tokio::select! {
                 message = connection.receive::<WatchControl>() => match message? {
                     Some(WatchControl::Tracking) => {
+                        for silent in self.until_told(&known).await {
+                            connection.send(&Response::Seen(silent), &[]).await?;
+                        }
+                        while let Ok(seen) = seen.try_recv() {
+                            connection.send(&Response::Seen(seen), &[]).await?;
+                        }
                         let tracking = self.tracking(&known).await;
                         connection.send(&Response::Tracking(tracking), &[]).await?;
                     }
@@ -260,13 +266,20 @@ impl Keeper {
             }
             known.insert(name, node);
         }
-        for (who, heard) in waiting {
-            if tokio::time::timeout(PATIENCE, heard).await.is_err() {
-                let silent = Seen::Silent { who };
-                connection.send(&Response::Seen(silent), &[]).await?;
-            }
+        for silent in heard_by(waiting).await {
+            connection.send(&Response::Seen(silent), &[]).await?;
         }
         Ok(Ok(()))
+    }
+
+    /// Waits until services have told all that they did up to now; gives those that did not.
+    async fn until_told(&self, nodes: &BTreeMap<String, Rc<Node>>) -> Vec<Seen> {
+        let mut waiting = Vec::new();
+        for (name, node) in nodes {
+            let told = node.tell_services(true).into_iter();
+            waiting.extend(told.map(|(process, heard)| (format!("{process} of {name}"), heard)));
+        }
+        heard_by(waiting).await
     }
 
     /// Marks packets of a node that has rules.
@@ -294,6 +307,20 @@ impl Keeper {
         }
         all
     }
+}
+
+/// Waits until all have heard; gives those that have not within the limit.
+async fn heard_by(waiting: Vec<(String, oneshot::Receiver<()>)>) -> Vec<Seen> {
+    let heard = waiting.into_iter().map(|(who, heard)| async {
+        // Its end is an answer, too: there is nothing more that it could tell.
+        let silent = tokio::time::timeout(PATIENCE, heard).await.is_err();
+        silent.then_some(Seen::Silent { who })
+    });
+    futures::future::join_all(heard)
+        .await
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn cannot(what: &str, error: &io::Error) -> Refusal {

@@ -1,0 +1,383 @@
+//! From what was seen to a journey. Pure: it looks up what was seen, and decides nothing about what
+//! should have been.
+
+use std::collections::BTreeSet;
+
+use super::headers::Kind;
+use super::journey::{Decision, Did, End, Flow, Handling, Hop, Journey, Translation, Verdict};
+use super::seen::{KnownAs, Observations, SeenDecision, SeenPacket};
+use super::span::Deed;
+use super::tuple::Tuple;
+
+/// Longest way, in hops: more is a loop.
+const LONGEST: usize = 32;
+/// Deepest chain of conversations begun for one another.
+const DEEPEST: usize = 16;
+/// What belongs to a conversation may be seen so many microseconds before it is said to have begun:
+/// packets, decisions and spans come by different sockets, and a service may time the request only.
+const SLACK: u64 = 1_000_000;
+/// The same where only the time tells them apart.
+const NEAR: u64 = 20_000;
+/// NF_DROP and NF_ACCEPT.
+const DROP: i32 = 0;
+const ACCEPT: i32 = 1;
+/// The table that has packets traced.
+const WATCH: &str = "tierlab-watch";
+
+/// What a node began since a moment (microseconds since the epoch), and what came of it.
+pub fn journey(seen: &Observations, lab: &str, from: &str, since: u64, asked: &str) -> Journey {
+    let flows = roots(seen, from, since)
+        .into_iter()
+        .map(|(tuple, began)| flow(seen, from, tuple, began, 0))
+        .collect::<Vec<_>>();
+    let ended = flows.iter().map(|flow| flow.began + flow.micros).max();
+    Journey {
+        version: super::VERSION,
+        lab: lab.to_owned(),
+        from: from.to_owned(),
+        asked: asked.to_owned(),
+        began: since,
+        micros: ended.unwrap_or(since).saturating_sub(since),
+        status: None,
+        flows,
+        gaps: seen.gaps.clone(),
+    }
+}
+
+/// The conversations that a node began by itself, not for others.
+fn roots(seen: &Observations, from: &str, since: u64) -> Vec<(Tuple, u64)> {
+    let caused: BTreeSet<Tuple> = seen
+        .spans
+        .iter()
+        .filter(|span| span.node == from)
+        .filter_map(|span| match span.span.deed {
+            Deed::Onward { tuple, .. } => Some(tuple),
+            _ => None,
+        })
+        .collect();
+    let mut known = BTreeSet::new();
+    let mut begun = Vec::new();
+    for packet in seen.packets.iter().filter(|packet| packet.node == from) {
+        let tuple = packet.packet.tuple;
+        if !packet.leaves {
+            // What it sends back is an answer, not a beginning.
+            known.insert(tuple.reversed());
+            continue;
+        }
+        let own = seen.owns(from, tuple.source.ip());
+        let first = packet.may_begin() && own && known.insert(tuple);
+        if !first || packet.at < since || seen.is_probe(from, tuple) {
+            continue;
+        }
+        let sent = before_translation(seen, from, tuple);
+        if !caused.contains(&sent) {
+            begun.push((sent, packet.at));
+        }
+    }
+    begun
+}
+
+/// The conversation as the node itself knows it, where it translates its own.
+fn before_translation(seen: &Observations, node: &str, sent: Tuple) -> Tuple {
+    let connections = seen.tracked.get(node).into_iter().flatten();
+    let mut translated = connections.filter(|one| one.onward == sent && one.original != sent);
+    translated
+        .find(|one| seen.owns(node, one.original.source.ip()))
+        .map_or(sent, |one| one.original)
+}
+
+fn flow(seen: &Observations, from: &str, tuple: Tuple, began: u64, depth: usize) -> Flow {
+    let origin = handling(seen, from, tuple, began);
+    let first = origin.translated.as_ref().map_or(tuple, |one| one.to);
+    let mut hops: Vec<Hop> = Vec::new();
+    let mut way = Way {
+        seen,
+        node: from.to_owned(),
+        tuple: first,
+        began,
+    };
+    let mut lost_on = None;
+    let mut arrived = false;
+    while hops.len() < LONGEST {
+        let Some((segment, next)) = way.next(&mut lost_on) else {
+            break;
+        };
+        let handling = handling(seen, &next, way.tuple, began);
+        let goes_on = handling.translated.as_ref().map_or(way.tuple, |one| one.to);
+        hops.push(Hop {
+            node: next.clone(),
+            segment,
+            tuple: way.tuple,
+            handling,
+        });
+        way.node = next;
+        way.tuple = goes_on;
+        lost_on = None;
+        if seen.owns(&way.node, goes_on.destination.ip()) {
+            arrived = true;
+            break;
+        }
+    }
+    let end = end(seen, from, first, began, &hops, arrived, lost_on);
+    let deeds = if arrived && depth < DEEPEST {
+        deeds(seen, &way.node, way.tuple, began, depth)
+    } else {
+        Vec::new()
+    };
+    let last = seen
+        .packets
+        .iter()
+        .filter(|packet| packet.node == from && belongs(packet, first))
+        .map(|packet| packet.at)
+        .max();
+    Flow {
+        from: from.to_owned(),
+        tuple,
+        began,
+        micros: last.unwrap_or(began).saturating_sub(began),
+        kept: !seen.packets.iter().any(|packet| {
+            packet.node == from && packet.packet.tuple == first && packet.may_begin()
+        }),
+        origin,
+        hops,
+        end,
+        deeds,
+    }
+}
+
+fn belongs(packet: &SeenPacket, tuple: Tuple) -> bool {
+    packet.packet.tuple == tuple || packet.packet.tuple == tuple.reversed()
+}
+
+/// A conversation on its way.
+struct Way<'a> {
+    seen: &'a Observations,
+    node: String,
+    tuple: Tuple,
+    began: u64,
+}
+
+impl Way<'_> {
+    /// The segment it leaves its node by and the node that it comes to. `lost_on` becomes the
+    /// segment where it left and came to nobody.
+    fn next(&self, lost_on: &mut Option<String>) -> Option<(String, String)> {
+        let here = |packet: &&SeenPacket| {
+            packet.packet.tuple == self.tuple && packet.at + SLACK >= self.began
+        };
+        let mut on_the_way = self.seen.packets.iter().filter(here);
+        let left = on_the_way.find(|packet| packet.leaves && packet.node == self.node)?;
+        let mut on_the_way = self.seen.packets.iter().filter(here);
+        let came = on_the_way.find(|packet| {
+            !packet.leaves && packet.segment == left.segment && packet.node != self.node
+        });
+        if came.is_none() {
+            *lost_on = Some(left.segment.clone());
+        }
+        Some((left.segment.clone(), came?.node.clone()))
+    }
+}
+
+/// What a node's kernel did with a conversation that came to it, or begins at it, as `tuple`.
+fn handling(seen: &Observations, node: &str, tuple: Tuple, began: u64) -> Handling {
+    let decisions = decisions_on(seen, node, tuple, began);
+    let known = |one: &SeenDecision| -> KnownAs {
+        let rule = one.handle.and_then(|handle| {
+            seen.rules
+                .get(node)
+                .and_then(|rules| rules.get(&(one.table.clone(), handle)))
+        });
+        rule.cloned().unwrap_or_else(|| KnownAs {
+            id: match one.handle {
+                Some(handle) => format!("rule {handle} of chain {}, gone by now", one.chain),
+                None => format!("the policy of chain {}", one.chain),
+            },
+            place: None,
+            note: None,
+        })
+    };
+    let decided = decisions.iter().filter_map(|one| {
+        let decision = match (one.verdict?, one.handle) {
+            (DROP, _) => Decision::Drop,
+            (ACCEPT, Some(_)) => Decision::Accept,
+            _ => return None,
+        };
+        Some((*one, decision))
+    });
+    let (translating, filtering): (Vec<_>, Vec<_>) =
+        decided.partition(|(one, decision)| translates(one) && *decision == Decision::Accept);
+    let verdicts = filtering
+        .into_iter()
+        .map(|(one, decision)| {
+            let rule = known(one);
+            Verdict {
+                chain: one.chain.clone(),
+                rule: rule.id,
+                note: rule.note,
+                place: rule.place,
+                decision,
+            }
+        })
+        .collect();
+    let connection = seen
+        .tracked
+        .get(node)
+        .into_iter()
+        .flatten()
+        .rfind(|one| one.original == tuple);
+    let translated = connection
+        .filter(|one| one.onward != tuple)
+        .map(|connection| {
+            let rule = translating.first().map(|(one, _)| known(one));
+            let moved = connection.onward.destination.ip() != tuple.destination.ip();
+            let member = seen
+                .owner(connection.onward.destination.ip())
+                .filter(|_| moved)
+                .map(str::to_owned);
+            Translation {
+                to: connection.onward,
+                rule: rule.as_ref().map(|rule| rule.id.clone()),
+                place: rule.and_then(|rule| rule.place),
+                member,
+                reason: None,
+            }
+        });
+    Handling {
+        verdicts,
+        translated,
+    }
+}
+
+/// Whether a decision is one of the lab's own chains that translate.
+fn translates(one: &SeenDecision) -> bool {
+    one.table == "tierlab" && !matches!(one.chain.as_str(), "input" | "forward")
+}
+
+/// What rules decided on the first packet of a conversation as it came.
+fn decisions_on<'a>(
+    seen: &'a Observations,
+    node: &str,
+    tuple: Tuple,
+    began: u64,
+) -> Vec<&'a SeenDecision> {
+    let all = seen
+        .decisions
+        .get(node)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let first = all
+        .iter()
+        .position(|one| one.tuple == Some(tuple) && one.at + SLACK >= began);
+    let Some(first) = first else {
+        return Vec::new();
+    };
+    let packet = all[first].packet;
+    let mut decisions: Vec<&SeenDecision> = Vec::new();
+    for one in all[first..].iter().filter(|one| one.packet == packet) {
+        let again = decisions.iter().any(|known| {
+            (&known.table, &known.chain, known.handle) == (&one.table, &one.chain, one.handle)
+        });
+        // The kernel gives the number of a packet that is gone to another one.
+        if again {
+            break;
+        }
+        decisions.push(one);
+    }
+    decisions.retain(|one| one.table != WATCH);
+    decisions
+}
+
+fn end(
+    seen: &Observations,
+    from: &str,
+    sent: Tuple,
+    began: u64,
+    hops: &[Hop],
+    arrived: bool,
+    lost_on: Option<String>,
+) -> End {
+    let back: Vec<&SeenPacket> = seen
+        .packets
+        .iter()
+        .filter(|packet| packet.node == from && !packet.leaves && packet.at + SLACK >= began)
+        .collect();
+    let answer = |packet: &&&SeenPacket| packet.packet.tuple == sent.reversed();
+    if back.iter().filter(answer).any(|packet| packet.answers()) {
+        return End::Answered;
+    }
+    if back.iter().filter(answer).any(|packet| packet.resets()) {
+        return End::Refused;
+    }
+    for packet in &back {
+        if let Kind::Error { why, port, about } = packet.packet.kind
+            && about == sent
+        {
+            let by = seen.owner(packet.packet.tuple.source.ip());
+            let by = by.unwrap_or("somebody outside the lab").to_owned();
+            return if port {
+                End::Refused
+            } else {
+                End::Unreachable {
+                    by,
+                    why: why.to_owned(),
+                }
+            };
+        }
+    }
+    let last = hops.last().and_then(|hop| hop.handling.verdicts.last());
+    if last.is_some_and(|verdict| verdict.decision == Decision::Drop) {
+        return End::Dropped;
+    }
+    if arrived {
+        return End::Unanswered;
+    }
+    End::Lost { segment: lost_on }
+}
+
+/// What the service at the end of a conversation did with it.
+fn deeds(seen: &Observations, node: &str, tuple: Tuple, began: u64, depth: usize) -> Vec<Did> {
+    seen.spans
+        .iter()
+        .filter(|span| span.node == node && span.span.tuple == tuple)
+        .filter(|span| span.span.at + SLACK >= began)
+        .map(|span| {
+            let flow = match &span.span.deed {
+                Deed::Onward { tuple, micros, .. } => {
+                    begun(seen, node, *tuple, span.span.at, *micros)
+                        .map(|(tuple, at)| Box::new(flow(seen, node, tuple, at, depth + 1)))
+                }
+                _ => None,
+            };
+            Did {
+                at: span.span.at,
+                deed: span.span.deed.clone(),
+                flow,
+            }
+        })
+        .collect()
+}
+
+/// The conversation that a span speaks of, and when it began. Where the span does not know the
+/// port that it came from, it is the one begun to that place in its time.
+fn begun(
+    seen: &Observations,
+    node: &str,
+    tuple: Tuple,
+    told: u64,
+    micros: u64,
+) -> Option<(Tuple, u64)> {
+    let asked = told.saturating_sub(micros).saturating_sub(NEAR);
+    if tuple.source.port() != 0 {
+        return Some((tuple, told.saturating_sub(micros)));
+    }
+    seen.packets
+        .iter()
+        .filter(|packet| packet.node == node && packet.leaves && packet.may_begin())
+        .filter(|packet| packet.at >= asked && packet.at <= told + NEAR)
+        .map(|packet| {
+            (
+                before_translation(seen, node, packet.packet.tuple),
+                packet.at,
+            )
+        })
+        .find(|(sent, _)| sent.destination == tuple.destination)
+}

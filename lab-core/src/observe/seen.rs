@@ -1,0 +1,154 @@
+//! Everything that was seen, as it came in.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+
+use super::headers::{Kind, Packet};
+use super::span::Span;
+use super::tuple::{Tuple, protocol};
+
+/// Everything that was seen.
+#[derive(Clone, Debug, Default)]
+pub struct Observations {
+    /// Nodes, with what they are called by.
+    pub nodes: BTreeMap<String, Names>,
+    /// Packets on links, in the order they were seen.
+    pub packets: Vec<SeenPacket>,
+    /// What rules decided, by node, in the order it was heard.
+    pub decisions: BTreeMap<String, Vec<SeenDecision>>,
+    /// Rules by node, table and the kernel's number.
+    pub rules: BTreeMap<String, BTreeMap<(String, u64), KnownAs>>,
+    /// Connections by node.
+    pub tracked: BTreeMap<String, Vec<Connection>>,
+    /// What services told.
+    pub spans: Vec<SeenSpan>,
+    /// Questions of the engine itself: node, protocol, its port, where to.
+    pub probes: Vec<(String, u8, u16, SocketAddr)>,
+    /// What was lost, a sentence each.
+    pub gaps: Vec<String>,
+}
+
+/// What a node is known by.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Its addresses, VIPs included.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A packet on a node's link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenPacket {
+    /// Microseconds since the Unix epoch.
+    pub at: u64,
+    /// Whose link.
+    pub node: String,
+    /// Which.
+    pub segment: String,
+    /// It left the node; else it came to it.
+    pub leaves: bool,
+    /// The packet.
+    pub packet: Packet,
+}
+
+/// What a rule decided on a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenDecision {
+    /// Microseconds since the Unix epoch when it was heard.
+    pub at: u64,
+    /// The kernel's number for the packet.
+    pub packet: u32,
+    /// Its addresses, where they were told.
+    pub tuple: Option<Tuple>,
+    /// Table.
+    pub table: String,
+    /// Chain.
+    pub chain: String,
+    /// The rule; none: the chain's policy or its end.
+    pub handle: Option<u64>,
+    /// The verdict (NF_DROP 0, NF_ACCEPT 1; others go on).
+    pub verdict: Option<i32>,
+}
+
+/// What a rule is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownAs {
+    /// Its id; a rule that the lab did not write is described.
+    pub id: String,
+    /// `file:line` behind it.
+    pub place: Option<String>,
+    /// What the lab file notes on it.
+    pub note: Option<String>,
+}
+
+/// A connection as a node tracks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// As its first packet came.
+    pub original: Tuple,
+    /// As it goes on.
+    pub onward: Tuple,
+}
+
+/// What a service told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenSpan {
+    /// Node.
+    pub node: String,
+    /// Process of the node.
+    pub process: String,
+    /// What.
+    pub span: Span,
+}
+
+impl Observations {
+    /// The node that has an address.
+    pub fn owner(&self, address: IpAddr) -> Option<&str> {
+        self.nodes
+            .iter()
+            .find(|(_, names)| names.addresses.contains(&address))
+            .map(|(name, _)| name.as_str())
+    }
+
+    /// Whether a node has an address.
+    pub fn owns(&self, node: &str, address: IpAddr) -> bool {
+        self.nodes
+            .get(node)
+            .is_some_and(|names| names.addresses.contains(&address))
+    }
+
+    /// Whether a conversation is the engine's own question after somebody's health.
+    pub fn is_probe(&self, node: &str, tuple: Tuple) -> bool {
+        self.probes.iter().any(|(from, protocol, port, to)| {
+            from == node
+                && *protocol == tuple.protocol
+                && *port == tuple.source.port()
+                && *to == tuple.destination
+        })
+    }
+}
+
+impl SeenPacket {
+    /// Whether it may be the first of a conversation.
+    pub fn may_begin(&self) -> bool {
+        match self.packet.kind {
+            Kind::Tcp { syn, ack, .. } => syn && !ack,
+            Kind::Datagram | Kind::EchoRequest => true,
+            Kind::EchoReply | Kind::Error { .. } | Kind::Other => false,
+        }
+    }
+
+    /// Whether it shows that somebody answered.
+    pub fn answers(&self) -> bool {
+        match self.packet.kind {
+            Kind::Tcp { syn, ack, .. } => syn && ack,
+            Kind::Datagram | Kind::EchoReply => true,
+            Kind::EchoRequest | Kind::Error { .. } | Kind::Other => false,
+        }
+    }
+
+    /// Whether it resets a TCP connection.
+    pub fn resets(&self) -> bool {
+        self.packet.tuple.protocol == protocol::TCP
+            && matches!(self.packet.kind, Kind::Tcp { rst: true, .. })
+    }
+}
