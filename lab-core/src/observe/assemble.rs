@@ -273,9 +273,11 @@ fn decisions_on<'a>(
     let packet = all[first].packet;
     let mut decisions: Vec<&SeenDecision> = Vec::new();
     for one in all[first..].iter().filter(|one| one.packet == packet) {
-        let again = decisions.iter().any(|known| {
-            (&known.table, &known.chain, known.handle) == (&one.table, &one.chain, one.handle)
-        });
+        // Headers are told once a chain.
+        let again = one.tuple.is_some()
+            && decisions.iter().any(|known| {
+                known.tuple.is_some() && (&known.table, &known.chain) == (&one.table, &one.chain)
+            });
         // The kernel gives the number of a packet that is gone to another one.
         if again {
             break;

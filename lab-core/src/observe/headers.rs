@@ -258,6 +258,15 @@ mod tests {
     }
 
     #[test]
+    fn options_of_tcp_may_be_missing() {
+        // The kernel tells twenty bytes of each header, here of a SYN with twenty bytes of options.
+        let mut bytes = syn()[14..54].to_vec();
+        bytes[2..4].copy_from_slice(&60_u16.to_be_bytes());
+        bytes[32] = 0xa0;
+        assert_eq!(in_headers(&bytes).map(|packet| packet.tuple), Some(tuple()));
+    }
+
+    #[test]
     fn any_bytes_are_a_packet_or_none() {
         let frame = syn();
         for length in 0..frame.len() {
