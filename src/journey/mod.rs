@@ -6,7 +6,7 @@ mod tree;
 pub use sequence::sequence;
 pub use tree::tree;
 
-use lab_core::observe::End;
+use lab_core::observe::{End, Unreached};
 
 /// Microseconds as people read them.
 fn lasting(micros: u64) -> String {
@@ -18,6 +18,14 @@ fn lasting(micros: u64) -> String {
     }
 }
 
+/// A neighbour that does not answer.
+fn nobody(silent: &Unreached) -> String {
+    let Unreached {
+        segment, address, ..
+    } = silent;
+    format!("nobody on {segment} answers for {address}")
+}
+
 /// How a conversation ended.
 fn ended(end: &End) -> String {
     match end {
@@ -25,6 +33,7 @@ fn ended(end: &End) -> String {
         End::Refused => "refused".into(),
         End::Dropped => "dropped".into(),
         End::Unreachable { by, why } => format!("unreachable: {why}, says {by}"),
+        End::NoNeighbour(silent) => nobody(silent),
         End::Unanswered => "arrived; nothing came back".into(),
         End::Lost {
             segment: Some(segment),

@@ -2,7 +2,7 @@
 
 use lab_core::observe::{Decision, Deed, Did, End, Flow, Handling, Journey, Verdict};
 
-use super::{ended, lasting};
+use super::{ended, lasting, nobody};
 use crate::output::{Colour, Paint};
 
 /// A line of the tree.
@@ -26,7 +26,12 @@ pub fn tree(journey: &Journey, paint: Paint) -> String {
     for flow in &journey.flows {
         conversation(&mut lines, flow, 0);
     }
-    if journey.flows.is_empty() {
+    for silent in &journey.unreached {
+        let mut line = Line::new(0, "packet", &silent.node, nobody(silent));
+        line.colour = Some(Colour::Red);
+        lines.push(line);
+    }
+    if lines.is_empty() {
         let text = "no packet left it".into();
         lines.push(Line::new(0, "packet", &journey.from, text));
     }
@@ -128,6 +133,11 @@ fn conversation(lines: &mut Vec<Line>, flow: &Flow, depth: usize) {
         }
     }
     let node = flow.last().map_or(flow.from.as_str(), |hop| &hop.node);
+    // The rule that dropped it has been named, if it was seen.
+    let dropped = |line: &Line| line.colour == Some(Colour::Red);
+    if flow.end == End::Dropped && lines.last().is_some_and(dropped) {
+        return;
+    }
     let mut line = Line::new(depth, "", node, how_it_ended(flow));
     line.colour = Some(match flow.end {
         End::Answered => Colour::Green,
@@ -189,7 +199,9 @@ fn deed(flow: &Flow, did: &Did, depth: usize) -> Vec<Line> {
             code,
             answers,
         } => {
-            let answer = if answers.is_empty() {
+            let answer = if answers.is_empty() && code == "NOERROR" {
+                "no such record".into()
+            } else if answers.is_empty() {
                 code.clone()
             } else {
                 answers.join(", ")

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::headers::Kind;
-use super::journey::{Decision, Did, End, Flow, Handling, Hop, Journey, Translation, Verdict};
-use super::seen::{KnownAs, Observations, SeenDecision, SeenPacket};
+use super::journey::{
+    Decision, Did, End, Flow, Handling, Hop, Journey, Translation, Unreached, Verdict,
+};
+use super::seen::{KnownAs, Observations, SeenDecision, SeenNeighbour, SeenPacket};
 use super::span::Deed;
 use super::tuple::Tuple;
 
@@ -39,6 +41,11 @@ pub fn journey(seen: &Observations, lab: &str, from: &str, since: u64, asked: &s
         began: since,
         micros: ended.unwrap_or(since).saturating_sub(since),
         status: None,
+        unreached: seen
+            .unreached(from, since)
+            .into_iter()
+            .map(unreached)
+            .collect(),
         flows,
         gaps: seen.gaps.clone(),
     }
@@ -142,6 +149,14 @@ fn flow(seen: &Observations, from: &str, tuple: Tuple, began: u64, depth: usize)
         hops,
         end,
         deeds,
+    }
+}
+
+fn unreached(silent: &SeenNeighbour) -> Unreached {
+    Unreached {
+        node: silent.node.clone(),
+        segment: silent.segment.clone(),
+        address: silent.address,
     }
 }
 
@@ -332,7 +347,15 @@ fn end(
     if arrived {
         return End::Unanswered;
     }
-    End::Lost { segment: lost_on }
+    let at = hops.last().map_or(from, |hop| &hop.node);
+    let silent = seen.unreached(at, began.saturating_sub(SLACK));
+    let to = hops.last().map_or(sent, |hop| hop.tuple).destination.ip();
+    // The destination itself; else the next hop to it.
+    let itself = silent.iter().find(|silent| silent.address == to);
+    match itself.or(silent.first()) {
+        Some(silent) if lost_on.is_none() => End::NoNeighbour(unreached(silent)),
+        _ => End::Lost { segment: lost_on },
+    }
 }
 
 /// What the service at the end of a conversation did with it.

@@ -4,7 +4,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{
-    Icmpv4Type, Icmpv6Type, LaxNetSlice, LaxSlicedPacket, TransportSlice, icmpv4, icmpv6,
+    ArpOperation, Icmpv4Type, Icmpv6Type, LaxNetSlice, LaxSlicedPacket, TransportSlice, icmpv4,
+    icmpv6,
 };
 
 use super::tuple::{Tuple, protocol};
@@ -54,6 +55,45 @@ pub fn in_frame(frame: &[u8]) -> Option<([u8; 6], Packet)> {
     let to = *frame.first_chunk()?;
     let sliced = LaxSlicedPacket::from_ethernet(frame).ok()?;
     Some((to, packet(&sliced)?))
+}
+
+/// A node asks its neighbours for the hardware address of one of them, or one answers (ARP, RFC
+/// 826; neighbour discovery, RFC 4861).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Neighbour {
+    /// The address that is looked for, or that answers.
+    pub address: IpAddr,
+    /// It is the answer.
+    pub answers: bool,
+}
+
+/// The question after a neighbour, or the answer, in an Ethernet frame.
+pub fn neighbour_in_frame(frame: &[u8]) -> Option<Neighbour> {
+    const SOLICITATION: u8 = 135;
+    const ADVERTISEMENT: u8 = 136;
+    let sliced = LaxSlicedPacket::from_ethernet(frame).ok()?;
+    if let LaxNetSlice::Arp(arp) = sliced.net.as_ref()? {
+        let answers = arp.operation() == ArpOperation::REPLY;
+        let address = if answers {
+            arp.sender_protocol_addr()
+        } else {
+            arp.target_protocol_addr()
+        };
+        let address: [u8; 4] = address.try_into().ok()?;
+        return Some(Neighbour {
+            address: IpAddr::from(address),
+            answers,
+        });
+    }
+    let Some(TransportSlice::Icmpv6(icmp)) = sliced.transport.as_ref() else {
+        return None;
+    };
+    let kind = icmp.type_u8();
+    let target: [u8; 16] = *icmp.slice().get(8..)?.first_chunk()?;
+    matches!(kind, SOLICITATION | ADVERTISEMENT).then(|| Neighbour {
+        address: IpAddr::from(target),
+        answers: kind == ADVERTISEMENT,
+    })
 }
 
 /// The packet that begins with these headers of network and transport layer.

@@ -1,5 +1,7 @@
 //! What became of a request: its conversations, hop by hop, as they were seen.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::span::Deed;
@@ -27,8 +29,21 @@ pub struct Journey {
     pub status: Option<i32>,
     /// Conversations that the node began, in this order.
     pub flows: Vec<Flow>,
+    /// Neighbours that the node asked for in vain: to them no packet can be sent.
+    pub unreached: Vec<Unreached>,
     /// What may be missing, a sentence each; empty: nothing was lost.
     pub gaps: Vec<String>,
+}
+
+/// A neighbour that was asked for, and did not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unreached {
+    /// Who asked.
+    pub node: String,
+    /// Where.
+    pub segment: String,
+    /// For whom.
+    pub address: IpAddr,
 }
 
 /// A conversation: a TCP connection, or packets to one place and back.
@@ -134,6 +149,8 @@ pub enum End {
         /// `no route`, `host unreachable`, `administratively prohibited` …
         why: String,
     },
+    /// The last node it came to asked for its next hop, and nobody answered.
+    NoNeighbour(Unreached),
     /// It arrived, and nothing came back.
     Unanswered,
     /// It was sent to the last hop's segment, and nobody took it.

@@ -16,8 +16,10 @@ mod tuple;
 
 pub use assemble::journey;
 pub use journey::{
-    Decision, Did, End, Flow, Handling, Hop, Journey, Translation, VERSION, Verdict,
+    Decision, Did, End, Flow, Handling, Hop, Journey, Translation, Unreached, VERSION, Verdict,
 };
-pub use seen::{Connection, KnownAs, Names, Observations, SeenDecision, SeenPacket, SeenSpan};
+pub use seen::{
+    Connection, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket, SeenSpan,
+};
 pub use span::{Deed, Span};
 pub use tuple::{Tuple, protocol};

@@ -14,6 +14,8 @@ pub struct Observations {
     pub nodes: BTreeMap<String, Names>,
     /// Packets on links, in the order they were seen.
     pub packets: Vec<SeenPacket>,
+    /// Questions after neighbours.
+    pub neighbours: Vec<SeenNeighbour>,
     /// What rules decided, by node, in the order it was heard.
     pub decisions: BTreeMap<String, Vec<SeenDecision>>,
     /// Rules by node, table and the kernel's number.
@@ -48,6 +50,21 @@ pub struct SeenPacket {
     pub leaves: bool,
     /// The packet.
     pub packet: Packet,
+}
+
+/// A node asked for a neighbour, or got an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenNeighbour {
+    /// Microseconds since the Unix epoch.
+    pub at: u64,
+    /// Who asked.
+    pub node: String,
+    /// Where.
+    pub segment: String,
+    /// For whom.
+    pub address: IpAddr,
+    /// It got an answer; else it asked.
+    pub answered: bool,
 }
 
 /// What a rule decided on a packet.
@@ -114,6 +131,22 @@ impl Observations {
         self.nodes
             .get(node)
             .is_some_and(|names| names.addresses.contains(&address))
+    }
+
+    /// Neighbours that a node asked for since a moment, and nobody answered.
+    pub fn unreached(&self, node: &str, since: u64) -> Vec<&SeenNeighbour> {
+        let theirs = || self.neighbours.iter().filter(|one| one.node == node);
+        let mut silent: Vec<&SeenNeighbour> = Vec::new();
+        for asked in theirs().filter(|one| !one.answered && one.at >= since) {
+            let same = |one: &SeenNeighbour| {
+                (&one.segment, one.address) == (&asked.segment, asked.address)
+            };
+            let answered = theirs().any(|one| one.answered && one.at >= asked.at && same(one));
+            if !answered && !silent.iter().any(|one| same(one)) {
+                silent.push(asked);
+            }
+        }
+        silent
     }
 
     /// Whether a conversation is the engine's own question after somebody's health.

@@ -173,7 +173,7 @@ pub enum Seen {
         /// Process of the node.
         process: String,
         /// What.
-        span: Span,
+        span: Box<Span>,
     },
     /// The engine asks after somebody's health by this conversation.
     Probe {

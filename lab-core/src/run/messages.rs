@@ -188,7 +188,7 @@ pub(super) enum FromService {
     /// From now on it tells what it does, or not.
     Watched,
     /// Something that it did.
-    Span(Span),
+    Span(Box<Span>),
     /// So many things that it did found no room.
     SpansLost(u64),
     /// Why it ends. A fatal reason is not cured by starting again.

@@ -11,12 +11,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::client::{Connection, RunningLab};
 use super::control::{Port, Refusal, Request, Response, Seen, Tracking, WatchControl};
+use crate::kernel::heads::{Frame, Heads};
 use crate::kernel::nft::watch::Decisions;
 use crate::kernel::nft::{id_of, place_of};
-use crate::kernel::packet::{Frame, PacketSocket};
 use crate::observe::headers::{self, in_frame};
 use crate::observe::{
-    self, Journey, KnownAs, Names, Observations, SeenDecision, SeenPacket, SeenSpan, Tuple,
+    self, Journey, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket, SeenSpan,
+    Tuple,
 };
 use crate::plan::Plan;
 
@@ -76,7 +77,7 @@ impl Watch {
         let Some(socket) = connection.inbox.descriptors.pop_front() else {
             return connection.unexpected();
         };
-        let packets = PacketSocket::from_fd(socket);
+        let packets = Heads::from_fd(socket);
         let shared = Arc::new(Shared::default());
         {
             let mut state = shared.lock();
@@ -157,7 +158,7 @@ impl Shared {
 
 struct Reader {
     connection: Connection,
-    packets: PacketSocket,
+    packets: Heads,
     /// By node.
     decisions: Vec<(String, Decisions)>,
     shared: Arc<Shared>,
@@ -316,6 +317,19 @@ impl State {
         let Some((node, segment)) = self.links.ports.get(&frame.interface) else {
             return;
         };
+        if let Some(neighbour) = headers::neighbour_in_frame(&frame.bytes) {
+            // Questions of a node leave it, answers come to it; the rest is the others'.
+            if neighbour.answers == frame.outgoing {
+                self.seen.neighbours.push(SeenNeighbour {
+                    at: frame.at,
+                    node: node.clone(),
+                    segment: segment.clone(),
+                    address: neighbour.address,
+                    answered: neighbour.answers,
+                });
+            }
+            return;
+        }
         let Some((to, packet)) = in_frame(&frame.bytes) else {
             return;
         };
@@ -371,7 +385,7 @@ impl State {
                 self.seen.spans.push(SeenSpan {
                     node,
                     process,
-                    span,
+                    span: *span,
                 });
             }
             Seen::Probe {

@@ -24,7 +24,7 @@ pub struct Spans {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Item {
     /// Something was done.
-    Span(Span),
+    Span(Box<Span>),
     /// [`Spans::mark`] was called here.
     Mark,
 }
@@ -79,7 +79,7 @@ impl Spans {
             tuple,
             deed: deed(),
         };
-        if self.outward.try_send(Item::Span(span)).is_err() {
+        if self.outward.try_send(Item::Span(Box::new(span))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

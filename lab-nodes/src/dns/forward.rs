@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::settings::PORT;
 use super::view::LARGEST_UDP;
-use super::view::bare;
+use super::view::{bare, mnemonic};
 
 /// How long one server may take.
 const ANSWER: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ pub(super) async fn ask(
             to: to.ip().to_string(),
             asked: format!("{} {kind}", bare(name)),
             answer: match &answer {
-                Ok(answer) => answer.metadata.response_code.to_str().to_owned(),
+                Ok(answer) => mnemonic(answer),
                 Err(trouble) => trouble.clone(),
             },
             micros: u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX),

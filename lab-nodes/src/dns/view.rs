@@ -119,24 +119,28 @@ impl Views {
             conversation,
         )
         .await;
-        let only = self.views.len() == 1;
-        conversation.tell(|| answered(query, (!only).then_some(&view.settings.name), &response));
+        conversation.tell(|| answered(query, &view.settings.name, &response));
         Some(response)
     }
 }
 
-fn answered(query: &Query, view: Option<&String>, response: &Message) -> Deed {
+fn answered(query: &Query, view: &str, response: &Message) -> Deed {
     Deed::Answered {
         name: bare(query.name()),
         kind: query.query_type().to_string(),
-        view: view.cloned(),
-        code: response.metadata.response_code.to_str().to_owned(),
+        view: Some(view.to_owned()),
+        code: mnemonic(response),
         answers: response
             .answers
             .iter()
             .map(|record| record.data.to_string())
             .collect(),
     }
+}
+
+/// The response code as IANA's registry has it (`NXDOMAIN`).
+pub(super) fn mnemonic(message: &Message) -> String {
+    format!("{:?}", message.metadata.response_code).to_uppercase()
 }
 
 /// A name without its last dot.

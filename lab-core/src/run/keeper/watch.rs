@@ -16,9 +16,9 @@ use super::connection::Connection;
 use super::node::Node;
 use super::supervisor::Command;
 use crate::kernel::connect::NodeSockets;
+use crate::kernel::heads::Heads;
 use crate::kernel::netns::NetNs;
 use crate::kernel::nft::watch::{self, Decisions};
-use crate::kernel::packet::PacketSocket;
 use crate::kernel::{conntrack, network};
 use crate::observe::Span;
 use crate::run::control::{Port, Refusal, Response, Seen, Tracking, WatchControl};
@@ -50,7 +50,7 @@ impl Watchers {
     }
 
     /// A service told something.
-    pub fn span(&self, node: &str, process: &str, span: Span) {
+    pub fn span(&self, node: &str, process: &str, span: Box<Span>) {
         self.tell(|| Seen::Span {
             node: node.to_owned(),
             process: process.to_owned(),
@@ -157,7 +157,7 @@ impl Keeper {
         let mut births = self.births.subscribe();
         // Births are heard in turn: a node that comes while this is sent is found in the next turn.
         births.mark_unchanged();
-        let packets = match PacketSocket::open_for_headers(self.fabric.namespace()) {
+        let packets = match Heads::open(self.fabric.namespace()) {
             Ok(socket) => socket,
             Err(error) => {
                 return connection

@@ -1,4 +1,5 @@
-//! Packet sockets (packet(7)): frames as they pass through a namespace's interfaces.
+//! The heads of conversations: frames that begin and end them, as they pass through a namespace's
+//! interfaces (packet(7)). Read one by one, so that who has read all there is has missed nothing.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSliceMut};
@@ -19,9 +20,10 @@ const WAITING: usize = 8 << 20;
 /// ICMPv6 header and the IPv6 and TCP headers of the packet it is about, with room for options.
 const HEADERS: u32 = 192;
 
-/// A packet socket on all interfaces of a namespace.
+/// A packet socket on all interfaces of a namespace that hears what begins and ends conversations:
+/// TCP packets with SYN, FIN or RST set, all other packets of IP, and ARP.
 #[derive(Debug)]
-pub struct PacketSocket {
+pub struct Heads {
     socket: OwnedFd,
 }
 
@@ -38,13 +40,12 @@ pub struct Frame {
     pub bytes: Vec<u8>,
 }
 
-impl PacketSocket {
-    /// Hears the heads of what begins and ends conversations: TCP packets with SYN, FIN or RST
-    /// set, and all other packets of IP.
+impl Heads {
+    /// Opens one.
     ///
     /// # Errors
     /// `EPERM` without CAP_NET_RAW in the namespace.
-    pub fn open_for_headers(namespace: &NetNs) -> io::Result<Self> {
+    pub fn open(namespace: &NetNs) -> io::Result<Self> {
         namespace.within(|| {
             // Protocol 0: nothing is heard before the filter is in place.
             let socket = socket(
@@ -138,7 +139,7 @@ impl PacketSocket {
     }
 }
 
-impl AsFd for PacketSocket {
+impl AsFd for Heads {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -185,7 +186,7 @@ fn attach(socket: &OwnedFd, program: &mut [libc::sock_filter]) -> io::Result<()>
     Ok(())
 }
 
-/// The program of [`PacketSocket::open_for_headers`].
+/// The program of [`Heads::open`].
 fn headers_only() -> Vec<libc::sock_filter> {
     const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
     const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
@@ -201,18 +202,19 @@ fn headers_only() -> Vec<libc::sock_filter> {
         step(LOAD_HALF, 12, 0, 0),
         step(EQUAL, 0x0800, 0, 7), // IPv4, else 9
         step(LOAD_BYTE, 23, 0, 0),
-        step(EQUAL, TCP, 0, 10), // else 14: keep
+        step(EQUAL, TCP, 0, 11), // else 15: keep
         step(LOAD_HALF, 20, 0, 0),
-        step(ANY_BIT, 0x1fff, 9, 0), // a later fragment: 15
+        step(ANY_BIT, 0x1fff, 10, 0), // a later fragment: 16
         step(LOAD_HEADER_LENGTH, 14, 0, 0),
         step(LOAD_BYTE_BEHIND, 14 + 13, 0, 0),
-        step(ANY_BIT, FIN_SYN_RST, 5, 6), // 14 or 15
-        step(EQUAL, 0x86dd, 0, 5),        // IPv6, else 15
+        step(ANY_BIT, FIN_SYN_RST, 6, 7), // 15 or 16
+        step(EQUAL, 0x86dd, 0, 4),        // IPv6, else 14
         step(LOAD_BYTE, 20, 0, 0),
-        step(EQUAL, TCP, 0, 2), // else 14: keep
+        step(EQUAL, TCP, 0, 3), // else 15: keep
         step(LOAD_BYTE, 14 + 40 + 13, 0, 0),
-        step(ANY_BIT, FIN_SYN_RST, 0, 1),
-        step(RETURN, HEADERS, 0, 0), // 14: keep
-        step(RETURN, 0, 0, 0),       // 15: drop
+        step(ANY_BIT, FIN_SYN_RST, 1, 2), // 15 or 16
+        step(EQUAL, 0x0806, 0, 1),        // ARP, else 16
+        step(RETURN, HEADERS, 0, 0),      // 15: keep
+        step(RETURN, 0, 0, 0),            // 16: drop
     ]
 }
