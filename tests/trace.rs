@@ -9,11 +9,14 @@ use libtest_mimic::{Arguments, Trial};
 use serde_json::Value;
 use support::{Host, scenario};
 
+/// A name, and a test in a contoso that all of them share.
+type Test = (&'static str, fn(&Host));
+
 fn main() {
     let mut arguments = Arguments::from_args();
     // They share a contoso, and some break it for a moment.
     arguments.test_threads = Some(1);
-    let tests: &[(&str, fn(&Host))] = &[
+    let tests: &[Test] = &[
         ("a_request_is_followed_through_every_hop", followed),
         ("the_tree_and_the_diagram_say_the_same", forms),
         ("names_that_do_not_exist", no_such_name),
