@@ -11,7 +11,7 @@ mod context;
 mod probe;
 
 pub use context::{Context, Credential, Listener, NetworkRequest, Report};
-pub use probe::{Connect, Probe, ProbeError};
+pub use probe::{Connect, Kept, Probe, ProbeError};
 
 use std::collections::BTreeMap;
 

@@ -11,7 +11,7 @@ mod client;
 mod identity;
 mod server;
 
-pub use client::client_config;
+pub use client::{client_config, without_resumption};
 pub use identity::is_for;
 pub use server::{ClientCertificate, server_config};
 

@@ -10,7 +10,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use lab_core::plan::Peer;
 use lab_core::service::{
-    Connect, Context, Credential, Listener, NetworkRequest, Probe, ProbeError, Report, ServiceError,
+    Connect, Context, Credential, Kept, Listener, NetworkRequest, Probe, ProbeError, Report,
+    ServiceError,
 };
 use lab_nodes::CATALOGUE;
 use serde_json::{Value, json};
@@ -269,12 +270,33 @@ pub async fn probe(
     fqdn: &str,
     settings: Value,
 ) -> Result<(), ProbeError> {
+    probe_again(
+        authority,
+        service,
+        address,
+        fqdn,
+        settings,
+        &Kept::default(),
+    )
+    .await
+}
+
+/// With what the check before left.
+pub async fn probe_again(
+    authority: &Authority,
+    service: &str,
+    address: IpAddr,
+    fqdn: &str,
+    settings: Value,
+    kept: &Kept,
+) -> Result<(), ProbeError> {
     let probe = Probe {
         address,
         fqdn: fqdn.to_owned(),
         settings,
         trust: vec![authority.root.clone()],
         connect: Arc::new(Loopback),
+        kept: kept.clone(),
     };
     CATALOGUE
         .get(service)
