@@ -73,5 +73,6 @@ fn link(node: u32) -> Result<LinkPlan, Box<dyn Error>> {
         delay: None,
         loss_ppm: None,
         up: true,
+        neighbours: Vec::new(),
     })
 }

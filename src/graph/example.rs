@@ -32,6 +32,7 @@ fn node(name: &str, router: bool, on: &[(&str, &[&str])]) -> (String, NodePlan) 
         delay: None,
         loss_ppm: None,
         up: true,
+        neighbours: Vec::new(),
     };
     let plan = NodePlan {
         name: name.into(),

@@ -5,5 +5,6 @@ mod support;
 
 mod host;
 mod input;
+mod large;
 mod load;
 mod socket;

@@ -15,6 +15,7 @@ pub const LOOKS: &[Looks] = &[
 
 pub const BREAKS: &[Looks] = &[
     ("b5_a_killed_member_leaves_and_comes_back", b5_killed),
+    ("b5_a_hung_member_leaves_and_comes_back", b5_hung),
     ("b5_under_load_no_request_fails_once_a_member_left", b5_load),
     ("b5_a_drained_member_gets_nothing_new", b5_drained),
     ("a_request_names_the_tier_that_is_missing", missing_tier),
@@ -124,6 +125,26 @@ fn b5_killed(host: &Host) {
         );
         let seen = members(host, "pc1", url, group, 12);
         assert!(distinct(&seen).contains(victim), "{seen:?}");
+    }
+}
+
+fn b5_hung(host: &Host) {
+    for victim in ["sp-fe2", "cas1"] {
+        let signal = |name: &str| {
+            let line = format!("kill -{name} $(pgrep -x tier-web)");
+            host.sh(victim, &line).ok();
+        };
+        // Its connections stay open, its kernel goes on to accept new ones: only silence tells.
+        signal("STOP");
+        until(&format!("{victim} leaves"), Duration::from_secs(5), || {
+            pool_state(host, victim).contains("down")
+        });
+        signal("CONT");
+        until(
+            &format!("{victim} comes back"),
+            Duration::from_secs(5),
+            || pool_state(host, victim) == BTreeSet::from(["healthy".to_owned()]),
+        );
     }
 }
 

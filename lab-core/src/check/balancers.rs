@@ -348,7 +348,7 @@ fn health(
         }
         time.value.0
     };
-    let every = time(written.and_then(|health| health.every.as_ref()), 200, 50);
+    let every = time(written.and_then(|health| health.every.as_ref()), 400, 50);
     let timeout = time(written.and_then(|health| health.timeout.as_ref()), 500, 10);
     HealthCheck {
         port: match written.and_then(|health| health.port.as_ref()) {

@@ -25,7 +25,9 @@ pub(super) fn build(
     let segments = segments(file, &mut claims, diagnostics);
     let pools = pools(file, &mut claims, diagnostics);
     let (seats, groups) = seats(file, diagnostics);
-    let Attached { mut legs, vips } = attach(file, &segments, &seats, declared, diagnostics);
+    let attached = attach(file, &segments, &seats, declared, diagnostics);
+    super::crowds::check(file, &attached, diagnostics);
+    let Attached { mut legs, vips } = attached;
     let nodes = seats
         .iter()
         .map(|seat| {

@@ -9,6 +9,7 @@ mod attachments;
 mod balancers;
 mod build;
 mod circles;
+mod crowds;
 mod directory;
 mod files;
 mod lab;

@@ -260,6 +260,7 @@ async fn linked(shape: impl FnOnce(&mut LinkPlan)) -> io::Result<(Network, Netwo
         delay: None,
         loss_ppm: None,
         up: true,
+        neighbours: Vec::new(),
     };
     shape(&mut link);
     fabric

@@ -122,6 +122,7 @@ pub(super) fn link(segment: &str, addresses: &[&str]) -> LinkPlan {
         delay: None,
         loss_ppm: None,
         up: true,
+        neighbours: Vec::new(),
     }
 }
 

@@ -64,7 +64,7 @@ record! {
         port: Option<Spanned<u16>>,
         /// Path asked over TLS; without it a TCP connection must be accepted.
         path: Option<Spanned<String>>,
-        /// Between two checks, 50 ms to 60 s; `200ms` unless given.
+        /// Between two checks, 50 ms to 60 s; `400ms` unless given.
         every: Option<Spanned<Time>>,
         /// How long an answer may take, 10 ms to 60 s; `500ms` unless given.
         timeout: Option<Spanned<Time>>,

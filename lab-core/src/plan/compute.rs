@@ -1,8 +1,8 @@
 //! From a checked lab to its plan.
 
 use super::{
-    NodePlan, Plan, RoutePlan, SegmentPlan, certificates, files, links, processes, rules_of,
-    sysctls, vips,
+    NodePlan, Plan, RoutePlan, SegmentPlan, certificates, files, links, neighbours, processes,
+    rules_of, sysctls, vips,
 };
 use crate::check::{Lab, Node};
 use crate::service::{Catalogue, Setup, SetupRequest};
@@ -21,7 +21,7 @@ pub fn plan(lab: &Lab, catalogue: Catalogue) -> Plan {
         };
         (segment.name.clone(), plan)
     });
-    Plan {
+    let mut plan = Plan {
         lab: lab.name.clone(),
         title: lab.title.clone(),
         hints: lab.hints.clone(),
@@ -32,7 +32,9 @@ pub fn plan(lab: &Lab, catalogue: Catalogue) -> Plan {
             .map(|node| (node.name.clone(), node_plan(lab, node, catalogue)))
             .collect(),
         vips: vips::of(lab),
-    }
+    };
+    neighbours::add(&mut plan);
+    plan
 }
 
 fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {

@@ -23,6 +23,7 @@ pub(super) fn of(lab: &Lab, node: &Node) -> Vec<LinkPlan> {
                 delay: leg.link.delay,
                 loss_ppm: leg.link.loss_ppm,
                 up: true,
+                neighbours: Vec::new(),
             }
         })
         .collect()

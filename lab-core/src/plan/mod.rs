@@ -8,6 +8,7 @@ mod diff;
 mod fault;
 mod files;
 mod links;
+mod neighbours;
 mod processes;
 mod rules;
 mod rules_of;
@@ -137,6 +138,18 @@ pub struct LinkPlan {
     pub loss_ppm: Option<u32>,
     /// Carrier; `lab fault link` clears it.
     pub up: bool,
+    /// Nodes of a large segment that are known to this one for good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub neighbours: Vec<NeighbourPlan>,
+}
+
+/// Another leg on the same segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeighbourPlan {
+    /// Its address.
+    pub address: IpAddr,
+    /// Its hardware address.
+    pub mac: String,
 }
 
 /// A route.

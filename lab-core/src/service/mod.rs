@@ -12,7 +12,7 @@ mod probe;
 mod spans;
 
 pub use context::{Context, Credential, Listener, NetworkRequest, Report};
-pub use probe::{Connect, Probe, ProbeError};
+pub use probe::{Connect, Kept, Probe, ProbeError};
 pub use spans::{Conversation, Item, Spans, Told};
 
 use std::collections::BTreeMap;

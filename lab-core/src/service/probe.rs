@@ -1,7 +1,8 @@
 //! Health checks: the service's own protocol, spoken from another node.
 
+use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use rustls_pki_types::CertificateDer;
@@ -29,6 +30,31 @@ pub struct Probe {
     pub trust: Vec<CertificateDer<'static>>,
     /// Sockets of the asking node.
     pub connect: Arc<dyn Connect>,
+    /// What the check before this one left, and this one leaves for the next.
+    pub kept: Kept,
+}
+
+/// A place for what a health check keeps until the next one, such as an open connection. It is
+/// emptied when the process asked or the node that asks ends.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<Option<Box<dyn Any + Send>>>>);
+
+impl Kept {
+    /// Takes what is there, if it is of this type.
+    pub fn take<T: 'static>(&self) -> Option<T> {
+        let what = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        what.and_then(|what| what.downcast().ok()).map(|what| *what)
+    }
+
+    /// Leaves something there.
+    pub fn keep<T: Send + 'static>(&self, what: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(what));
+    }
+
+    /// Drops what is there.
+    pub fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// Why a health check failed.

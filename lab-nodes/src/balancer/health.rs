@@ -1,17 +1,20 @@
-//! Active health checks. A member that was killed leaves its pool within a second.
+//! Active health checks. A member that was killed, or hangs, leaves its pool within a second.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hyper::Request;
 use hyper::header::HOST;
 use lab_core::check::{HealthCheck, Member};
 use rustls::ClientConfig;
+use tokio::time::Instant;
 
 use super::link::is_plain;
 use super::pool::{LiveMember, LivePool};
+use crate::http::standing::{Line, Standing};
 use crate::http::{body, dial};
+use crate::tls;
 
 /// What remains of the second in which a killed member must leave, less some for the work.
 const LEAVES_WITHIN: Duration = Duration::from_millis(950);
@@ -21,14 +24,33 @@ const SHORTEST_TRY: Duration = Duration::from_millis(50);
 const COMING_UP: Duration = Duration::from_secs(5);
 /// Between two checks in that time.
 const OFTEN: Duration = Duration::from_millis(50);
+/// How long a member is asked over one connection. What only a new one shows (none is accepted,
+/// another certificate) is seen so late.
+const LINE: Duration = Duration::from_secs(10);
+/// After a connection was lost. It may have been that of one server behind a VIP: those who
+/// spread must have heard of it before the VIP is asked anew.
+const SETTLE: Duration = Duration::from_millis(50);
 
-/// Checks one member for ever.
-pub(super) async fn watch(pool: Arc<LivePool>, member: Arc<LiveMember>, client: Arc<ClientConfig>) {
-    let health = &pool.health;
-    let start = Instant::now();
+/// Checks one member for ever. All that count from the same `start` do it at the same moments: an
+/// idle balancer wakes once for them all.
+pub(super) async fn watch(
+    pool: Arc<LivePool>,
+    member: Arc<LiveMember>,
+    client: Arc<ClientConfig>,
+    start: Instant,
+) {
     let mut was_up = false;
+    // Not every server keeps a connection open: one that is lost hurries one check only.
+    let mut hurried = false;
+    let mut check = Check {
+        member: &member.member,
+        health: &pool.health,
+        // A session that is resumed proves no certificate.
+        client: tls::without_resumption(&client),
+        standing: Standing::new(LINE),
+    };
     loop {
-        let up = match is_well(&member.member, health, &client).await {
+        let up = match check.is_well().await {
             Ok(()) => true,
             Err(trouble) => {
                 if member.is_up() {
@@ -41,64 +63,75 @@ pub(super) async fn watch(pool: Arc<LivePool>, member: Arc<LiveMember>, client: 
         was_up |= up;
         let coming_up = !was_up && start.elapsed() < COMING_UP;
         let pause = if coming_up {
-            health.every.min(OFTEN)
+            pool.health.every.min(OFTEN)
         } else {
-            health.every
+            pool.health.every
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = member.check_now.notified() => {}
-        }
+        hurried = tokio::select! {
+            () = tokio::time::sleep_until(next(start, pause)) => false,
+            () = member.check_now.notified() => false,
+            () = check.standing.lost(), if !hurried => {
+                tokio::time::sleep(SETTLE).await;
+                true
+            }
+        };
     }
 }
 
-/// A refusal or a wrong answer counts at once. Silence may be a busy machine: it is asked
-/// again, as long as the member would still leave in time.
-async fn is_well(
-    member: &Member,
-    health: &HealthCheck,
-    client: &Arc<ClientConfig>,
-) -> Result<(), String> {
-    if let Ok(answer) = tokio::time::timeout(health.timeout, check(member, health, client)).await {
-        return answer;
-    }
-    let again = LEAVES_WITHIN
-        .saturating_sub(health.every + health.timeout)
-        .min(health.timeout);
-    let silent = || format!("no answer within {} ms", health.timeout.as_millis());
-    if again < SHORTEST_TRY {
-        return Err(silent());
-    }
-    tokio::time::timeout(again, check(member, health, client))
-        .await
-        .map_err(|_| silent())?
+/// The next moment that lies a whole number of pauses after the start.
+fn next(start: Instant, pause: Duration) -> Instant {
+    let since = start.elapsed().as_nanos();
+    let left = pause.as_nanos() - since % pause.as_nanos().max(1);
+    Instant::now() + Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
 }
 
-async fn check(
-    member: &Member,
-    health: &HealthCheck,
-    client: &Arc<ClientConfig>,
-) -> Result<(), String> {
-    let to = SocketAddr::new(member.address, health.port);
-    let stream = dial::tcp(to).await.map_err(|error| error.to_string())?;
-    let Some(path) = &health.path else {
-        return Ok(());
-    };
-    let request = Request::get(path)
-        .header(HOST, &member.fqdn)
-        .body(body::empty())
-        .map_err(|error| error.to_string())?;
-    let response = if is_plain(health.port) {
-        dial::ask(stream, request).await
-    } else {
-        match dial::tls(stream, client, &member.fqdn).await {
-            Ok(stream) => dial::ask(stream, request).await,
-            Err(error) => Err(error),
+struct Check<'a> {
+    member: &'a Member,
+    health: &'a HealthCheck,
+    client: Arc<ClientConfig>,
+    standing: Standing,
+}
+
+impl Check<'_> {
+    /// A refusal or a wrong answer counts at once. Silence may be a busy machine: it is asked
+    /// again, over a new connection, as long as the member would still leave in time.
+    async fn is_well(&mut self) -> Result<(), String> {
+        let (every, timeout) = (self.health.every, self.health.timeout);
+        if let Ok(answer) = tokio::time::timeout(timeout, self.ask()).await {
+            return answer;
         }
-    };
-    let status = response.map_err(|error| error.to_string())?.status();
-    if status.is_server_error() {
-        return Err(format!("GET {path} was answered with {status}"));
+        let again = LEAVES_WITHIN.saturating_sub(every + timeout).min(timeout);
+        let silent = || format!("no answer within {} ms", timeout.as_millis());
+        if again < SHORTEST_TRY {
+            return Err(silent());
+        }
+        tokio::time::timeout(again, self.ask())
+            .await
+            .map_err(|_| silent())?
     }
-    Ok(())
+
+    async fn ask(&mut self) -> Result<(), String> {
+        let (member, health, client) = (self.member, self.health, &self.client);
+        let to = SocketAddr::new(member.address, health.port);
+        let Some(path) = &health.path else {
+            return dial::knock(to).await.map_err(|error| error.to_string());
+        };
+        let open = async || {
+            let stream = dial::tcp(to).await?;
+            if is_plain(health.port) {
+                return Line::over(stream).await;
+            }
+            Line::over(dial::tls(stream, client, &member.fqdn).await?).await
+        };
+        let request = || {
+            let request = Request::get(path).header(HOST, &member.fqdn);
+            request.body(body::empty())
+        };
+        let response = self.standing.ask(open, request).await;
+        let status = response.map_err(|error| error.to_string())?.status();
+        if status.is_server_error() {
+            return Err(format!("GET {path} was answered with {status}"));
+        }
+        Ok(())
+    }
 }

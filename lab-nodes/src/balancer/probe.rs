@@ -1,5 +1,6 @@
 //! The health check of a balancer, from another node: its VIPs answer there.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::HEALTH;
 use super::settings::{Mode, Settings, Vip, VipAddress};
+use crate::http::standing::{self, Line, Standing};
 use crate::http::{body, dial};
 use crate::tls;
 
@@ -22,9 +24,11 @@ pub(super) async fn probe(probe: Probe) -> Result<(), ProbeError> {
     let settings: Settings =
         serde_json::from_value(probe.settings.clone()).map_err(ProbeError::new)?;
     let config = tls::client_config(&probe.trust, None).map_err(ProbeError::new)?;
+    // Of each VIP, by the place at which it answers.
+    let mut lines: BTreeMap<SocketAddr, Standing> = probe.kept.take().unwrap_or_default();
     let all = async {
         for (vip, address) in asked(&settings, &probe) {
-            ask(&probe, &config, vip, address)
+            ask(&probe, &config, vip, address, &mut lines)
                 .await
                 .map_err(|ProbeError(trouble)| {
                     ProbeError(format!(
@@ -35,9 +39,9 @@ pub(super) async fn probe(probe: Probe) -> Result<(), ProbeError> {
         }
         Ok(())
     };
-    tokio::time::timeout(PROBE, all)
-        .await
-        .map_err(|_| ProbeError::new("the VIPs did not all answer within 2 s"))?
+    let outcome = tokio::time::timeout(PROBE, all).await;
+    probe.kept.keep(lines);
+    outcome.map_err(|_| ProbeError::new("the VIPs did not all answer within 2 s"))?
 }
 
 /// The VIPs on the segment from which it is asked: the way to another leg may pass an ACL that
@@ -62,6 +66,7 @@ async fn ask(
     config: &Arc<ClientConfig>,
     vip: &Vip,
     at: VipAddress,
+    lines: &mut BTreeMap<SocketAddr, Standing>,
 ) -> Result<(), ProbeError> {
     match &vip.mode {
         // Accepted by a member: while there is none the kernel refuses.
@@ -70,22 +75,26 @@ async fn ask(
         } => connect(probe, at, *port).await.map(drop),
         Mode::Layer4 { port: None, .. } => Ok(()),
         Mode::Layer7 { port, tls, sites } => {
-            let stream = connect(probe, at, *port).await?;
+            let to = SocketAddr::new(at.address, *port);
             let host = sites.iter().flat_map(|site| &site.hosts).next();
             let host = host.map_or(probe.fqdn.as_str(), String::as_str);
-            let request = Request::get(HEALTH)
-                .header(HOST, host)
-                .body(body::empty())
-                .map_err(ProbeError::new)?;
-            let response = if *tls {
-                let stream = dial::tls(stream, config, host)
-                    .await
-                    .map_err(ProbeError::new)?;
-                dial::ask(stream, request).await
-            } else {
-                dial::ask(stream, request).await
+            let open = async || {
+                let stream = connect(probe, at, *port).await?;
+                let line = if *tls {
+                    Line::over(dial::tls(stream, config, host).await?).await
+                } else {
+                    Line::over(stream).await
+                };
+                Ok::<_, ProbeError>(line?)
             };
-            let response = response.map_err(ProbeError::new)?;
+            let request = || {
+                let request = Request::get(HEALTH).header(HOST, host);
+                request.body(body::empty())
+            };
+            let standing = lines
+                .entry(to)
+                .or_insert_with(|| Standing::new(standing::OF_PROBE));
+            let response = standing.ask(open, request).await?;
             if response.status() == StatusCode::OK {
                 return Ok(());
             }

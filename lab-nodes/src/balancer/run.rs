@@ -9,6 +9,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::affinity::Secret;
 use super::announce::Announcer;
@@ -76,9 +77,11 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
 /// Checks all members until the set is dropped.
 fn start_checks(table: &Table, client: &Arc<ClientConfig>) -> JoinSet<()> {
     let mut checks = JoinSet::new();
+    let start = Instant::now();
     for pool in table.pools() {
         for member in &pool.members {
-            checks.spawn(health::watch(pool.clone(), member.clone(), client.clone()));
+            let watch = health::watch(pool.clone(), member.clone(), client.clone(), start);
+            checks.spawn(watch);
         }
     }
     checks

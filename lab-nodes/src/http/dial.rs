@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use hyper::body::Bytes;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use lab_core::service::ProbeError;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::body::{self, Body, BodyError};
+use super::body::{Body, BodyError};
+use super::standing::Line;
 
-/// Longest answer read by [`ask`], in bytes.
-const LONGEST_ANSWER: usize = 1 << 20;
+/// Longest answer that is read, in bytes.
+pub(super) const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Why another server did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum DialError {
     /// The answer is no HTTP, or it broke off.
     #[error("HTTP failed: {0}")]
     Http(#[from] hyper::Error),
+    /// The request can't be sent as HTTP.
+    #[error("no HTTP request: {0}")]
+    Request(#[from] hyper::http::Error),
     /// The answer's body.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -60,6 +64,29 @@ pub async fn tcp(to: SocketAddr) -> Result<TcpStream, DialError> {
     // Requests are small and wait for their answer: Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     Ok(stream)
+}
+
+/// Sees whether a port takes connections, without opening one: the kernel at the other end answers
+/// the first packet and hears a reset before the handshake is complete, so that the server there is
+/// not even woken.
+///
+/// # Errors
+/// What the kernel says.
+pub async fn knock(to: SocketAddr) -> Result<(), DialError> {
+    let knock = async {
+        let socket = match to {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // The acknowledgement that completes the handshake waits for data (tcp(7))…
+        SockRef::from(&socket).set_tcp_quickack(false)?;
+        // … of which there is none: the socket is closed by a reset.
+        socket.set_zero_linger()?;
+        socket.connect(to).await.map(drop)
+    };
+    knock
+        .await
+        .map_err(|reason| DialError::Connect { to, reason })
 }
 
 /// TLS over a connection; afterwards the server's certificate is verified to carry `name`.
@@ -90,12 +117,11 @@ pub async fn ask<S>(stream: S, request: Request<Body>) -> Result<Response<Bytes>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    // The set ends the connection's task when this function is left or dropped.
-    let mut tasks = JoinSet::new();
-    tasks.spawn(connection);
-    let (head, incoming) = sender.send_request(request).await?.into_parts();
-    let content = body::read(incoming, LONGEST_ANSWER).await?;
-    Ok(Response::from_parts(head, content))
+    Line::over(stream).await?.ask(request).await
+}
+
+impl From<DialError> for ProbeError {
+    fn from(error: DialError) -> Self {
+        Self::new(error)
+    }
 }

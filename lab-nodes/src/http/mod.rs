@@ -2,6 +2,7 @@
 //!
 //! - [`accept`]: takes connections from a listening socket and serves each;
 //! - [`dial`]: opens a connection to another server, and asks it once;
+//! - [`standing`]: asks the same again and again;
 //! - [`body`], [`page`]: what goes over them;
 //! - [`host`]: which host a request is for;
 //! - [`tier_path`]: the `Tierlab-Path` header.
@@ -14,4 +15,5 @@ pub mod body;
 pub mod dial;
 pub mod host;
 pub mod page;
+pub mod standing;
 pub mod tier_path;

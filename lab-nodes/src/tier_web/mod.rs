@@ -25,6 +25,7 @@ use lab_core::service::{
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::http::standing::{self, Line, Standing};
 use crate::http::{accept, body, dial};
 use crate::tls;
 use settings::Settings;
@@ -141,24 +142,27 @@ async fn ask_health(probe: Probe) -> Result<(), ProbeError> {
     let settings: Settings =
         serde_json::from_value(probe.settings.clone()).map_err(ProbeError::new)?;
     let to = SocketAddr::new(probe.address, settings.port);
-    let config = tls::client_config(&probe.trust, None).map_err(ProbeError::new)?;
-    let stream = probe
-        .connect
-        .tcp(to)
-        .await
-        .map_err(|error| ProbeError(format!("no connection to {to}: {error}")))?;
-    let stream = dial::tls(stream, &config, &probe.fqdn)
-        .await
-        .map_err(ProbeError::new)?;
-    let request = Request::get(HEALTH)
-        .header(hyper::header::HOST, &probe.fqdn)
-        .body(body::empty())
-        .map_err(ProbeError::new)?;
-    match dial::ask(stream, request)
-        .await
-        .map_err(ProbeError::new)?
-        .status()
-    {
+    let mut standing = probe
+        .kept
+        .take()
+        .unwrap_or_else(|| Standing::new(standing::OF_PROBE));
+    let open = async || {
+        let config = tls::client_config(&probe.trust, None).map_err(ProbeError::new)?;
+        let stream = probe
+            .connect
+            .tcp(to)
+            .await
+            .map_err(|error| ProbeError(format!("no connection to {to}: {error}")))?;
+        let stream = dial::tls(stream, &config, &probe.fqdn).await?;
+        Ok::<_, ProbeError>(Line::over(stream).await?)
+    };
+    let request = || {
+        let request = Request::get(HEALTH).header(hyper::header::HOST, &probe.fqdn);
+        request.body(body::empty())
+    };
+    let status = standing.ask(open, request).await?.status();
+    probe.kept.keep(standing);
+    match status {
         StatusCode::OK => Ok(()),
         other => Err(ProbeError(format!(
             "GET {HEALTH} was answered with {other}"

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use lab_core::service::Credential;
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 
 use super::{TlsError, provider, roots};
@@ -27,4 +28,12 @@ pub fn client_config(
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The same, but each connection makes a full handshake, in which the server proves its
+/// certificate.
+pub fn without_resumption(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.resumption = Resumption::disabled();
+    Arc::new(config)
 }

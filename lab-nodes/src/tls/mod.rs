@@ -11,7 +11,7 @@ mod client;
 mod identity;
 mod server;
 
-pub use client::client_config;
+pub use client::{client_config, without_resumption};
 pub use identity::{is_for, name_in, version_of};
 pub use server::{ClientCertificate, server_config};
 

@@ -26,7 +26,7 @@ pub fn pool(members: &[(&str, SocketAddr)], health: Value) -> Value {
 pub fn health(port: u16, path: Option<&str>) -> Value {
     json!({
         "port": port, "path": path,
-        "every": { "secs": 0, "nanos": 200_000_000 },
+        "every": { "secs": 0, "nanos": 400_000_000 },
         "timeout": { "secs": 0, "nanos": 500_000_000 },
     })
 }

@@ -10,4 +10,5 @@ mod login;
 mod publishing;
 mod setup;
 mod stage;
+mod standing;
 mod tier_web;

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use lab_core::plan::Peer;
 use lab_core::service::{
-    Connect, Context, Credential, Listener, NetworkRequest, Probe, ProbeError, Report,
+    Connect, Context, Credential, Kept, Listener, NetworkRequest, Probe, ProbeError, Report,
     ServiceError, Spans,
 };
 use lab_nodes::CATALOGUE;
@@ -271,12 +271,33 @@ pub async fn probe(
     fqdn: &str,
     settings: Value,
 ) -> Result<(), ProbeError> {
+    probe_again(
+        authority,
+        service,
+        address,
+        fqdn,
+        settings,
+        &Kept::default(),
+    )
+    .await
+}
+
+/// With what the check before left.
+pub async fn probe_again(
+    authority: &Authority,
+    service: &str,
+    address: IpAddr,
+    fqdn: &str,
+    settings: Value,
+    kept: &Kept,
+) -> Result<(), ProbeError> {
     let probe = Probe {
         address,
         fqdn: fqdn.to_owned(),
         settings,
         trust: vec![authority.root.clone()],
         connect: Arc::new(Loopback),
+        kept: kept.clone(),
     };
     CATALOGUE
         .get(service)

@@ -14,7 +14,7 @@ use rtnetlink::packet_route::link::{
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth};
 
 use super::request::Request;
-use super::{Network, address, route, shape};
+use super::{Network, address, neighbour, route, shape};
 use crate::kernel::sysctl;
 use crate::plan::{LinkPlan, RoutePlan};
 
@@ -172,6 +172,9 @@ impl Network {
             let add = |address| address::add(*index, &link.interface, address);
             requests.extend(link.addresses.iter().map(add));
             requests.extend(shape::add(*index, link)?);
+            for known in &link.neighbours {
+                requests.push(neighbour::add(*index, known)?);
+            }
         }
         for plan in routes {
             let leg = legs.iter().find(|leg| leg.link.interface == plan.interface);
@@ -233,6 +236,8 @@ impl Network {
                 &to.addresses,
             ));
         }
+        let known = neighbour::change(index, &from.neighbours, &to.neighbours)?;
+        nodes.extend(known);
         if !shape::alike(from, to) {
             if shape::is_shaped(from) {
                 nodes.push(shape::remove(index, from)?);
@@ -337,7 +342,7 @@ fn resize(index: u32, name: &str, mtu: u32) -> Request {
 }
 
 /// `02:…` as bytes.
-fn hardware_address(text: &str) -> io::Result<Vec<u8>> {
+pub(super) fn hardware_address(text: &str) -> io::Result<Vec<u8>> {
     let bytes: Option<Vec<u8>> = text
         .split(':')
         .map(|byte| {

@@ -8,6 +8,7 @@
 mod address;
 mod carrier;
 mod link;
+mod neighbour;
 mod request;
 mod route;
 mod shape;

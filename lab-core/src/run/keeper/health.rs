@@ -1,24 +1,24 @@
 //! Health: a process is healthy when another node has seen its own protocol work.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::Keeper;
-use super::node::comes_back;
+use super::node::{Node, comes_back};
 use super::supervisor::Process;
 use crate::check::ProgramHealth;
 use crate::plan::{Operation, ProbePlan, ProcessKind};
 use crate::run::control::{ProcessState, Progress, Refusal};
 use crate::run::stages::Stage;
-use crate::service::{Connect, Probe};
+use crate::service::{Connect, Kept, Probe};
 
 /// How long one check may take.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -35,8 +35,17 @@ pub(super) async fn watch(keeper: Rc<Keeper>, process: Rc<Process>, ready: Rc<No
     ready.notified().await;
     let mut wait = EAGER.0;
     let mut since = Some(Instant::now());
+    let kept = Kept::default();
+    let mut asked_by = Weak::new();
     loop {
-        let seen = match timeout(ANSWER, check(&keeper, &process)).await {
+        let from = asking(&keeper, &process);
+        let now = from.as_ref().map(Rc::downgrade).unwrap_or_default();
+        if !Weak::ptr_eq(&asked_by, &now) {
+            kept.forget();
+        }
+        asked_by = now;
+        let death = from.as_ref().map(|node| node.death());
+        let seen = match timeout(ANSWER, check(&keeper, &process, from, &kept)).await {
             Ok(seen) => seen,
             Err(_) => Err(format!("no answer within {} s", ANSWER.as_secs())),
         };
@@ -62,23 +71,54 @@ pub(super) async fn watch(keeper: Rc<Keeper>, process: Rc<Process>, ready: Rc<No
             }
         }
         // A service that says it is ready again, after a change, is asked at once.
-        let _ = timeout(wait, ready.notified()).await;
+        let again = timeout(wait, ready.notified());
+        tokio::pin!(again);
+        let changed = tokio::select! {
+            woken = &mut again => woken.is_ok(),
+            () = gone(death) => {
+                // An open socket would keep the dead node's network alive.
+                kept.forget();
+                again.await.is_ok()
+            }
+        };
+        if changed {
+            kept.forget();
+        }
     }
 }
 
-async fn check(keeper: &Keeper, process: &Process) -> Result<(), String> {
+/// Waits until the node that asks is dead; for ever where there is none.
+async fn gone(death: Option<watch::Receiver<bool>>) {
+    match death {
+        // An error means that nobody knows the node any more.
+        Some(mut death) => drop(death.wait_for(|dead| *dead).await),
+        None => std::future::pending().await,
+    }
+}
+
+/// The node from which a process is asked, if it lives.
+fn asking(keeper: &Keeper, process: &Process) -> Option<Rc<Node>> {
+    let from = process.plan.borrow().probe.as_ref()?.from.clone();
+    keeper.node(&from)
+}
+
+async fn check(
+    keeper: &Keeper,
+    process: &Process,
+    asking: Option<Rc<Node>>,
+    kept: &Kept,
+) -> Result<(), String> {
     let plan = process.plan.borrow().clone();
     let Some(ProbePlan { from, to }) = plan.probe else {
         return Ok(());
     };
-    let asking = keeper
-        .node(&from)
-        .ok_or_else(|| format!("{from}, which asks, is switched off"))?;
+    let asking = asking.ok_or_else(|| format!("{from}, which asks, is switched off"))?;
     let namespace = asking
         .network
         .namespace()
         .try_clone()
         .map_err(|error| error.to_string())?;
+    drop(asking);
     let connect: Arc<dyn Connect> = Arc::new(keeper.watchers.sockets_of(&from, namespace));
     match plan.kind {
         ProcessKind::Service {
@@ -101,6 +141,7 @@ async fn check(keeper: &Keeper, process: &Process) -> Result<(), String> {
                 settings,
                 trust: keeper.trust.clone(),
                 connect,
+                kept: kept.clone(),
             };
             service
                 .probe(probe)

@@ -144,6 +144,11 @@ impl Node {
         died.is_ok()
     }
 
+    /// Becomes true when its first process is dead.
+    pub fn death(&self) -> watch::Receiver<bool> {
+        self.dead.subscribe()
+    }
+
     /// Reads what the node says until it is dead.
     async fn read(&self, prepared: oneshot::Sender<Result<(), String>>) {
         let mut prepared = Some(prepared);
