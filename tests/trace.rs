@@ -32,6 +32,7 @@ fn main() {
         ("all_members_dead", dead_members),
         ("a_member_whose_link_is_down", link_down),
         ("what_the_engine_asks_is_not_the_nodes", no_probes),
+        ("what_passes_is_followed_until_interrupted", follow),
         ("a_ping_and_its_echo", ping),
         ("what_a_program_prints_and_its_status_are_kept", passed_on),
         ("nothing_stays_when_nobody_watches", nothing_stays),
@@ -414,6 +415,39 @@ fn no_probes(host: &Host) {
     // 12 s: each process of contoso is asked twice in that time.
     let journey = trace(host, "core", "timeout 12 tail -f /dev/null");
     assert!(flows(&journey).is_empty(), "{journey:#}");
+}
+
+fn follow(host: &Host) {
+    use std::io::BufReader;
+    let mut command = host.command(&["trace", "--follow", "--json"]);
+    let mut following = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary under test runs");
+    let marked = || {
+        let tables = host.exec("gateway", &["nft", "list", "tables"]);
+        tables.stdout.contains("tierlab-watch")
+    };
+    let limit = std::time::Duration::from_secs(10);
+    support::until("the gateway is watched", limit, marked);
+    host.sh(
+        "partner-pc",
+        "curl -sS -o /dev/null https://partnerweb.contoso.com/",
+    )
+    .ok();
+    let out = BufReader::new(following.stdout.take().expect("its output"));
+    let mut journeys = serde_json::Deserializer::from_reader(out).into_iter::<Value>();
+    // The question after the name and the request come in this order; the NAT of somebody else and
+    // health checks are nobody's requests.
+    let mut seen = Vec::new();
+    while !seen.iter().any(|to: &String| to == "203.0.113.71:443") {
+        let journey = journeys.next().expect("another journey").expect("JSON");
+        assert_eq!(journey["from"], "partner-pc", "{journey:#}");
+        seen.push(journey["asked"].as_str().unwrap_or_default().to_owned());
+    }
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(following.id()).expect("a pid"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
+    following.wait().expect("its end");
 }
 
 fn ping(host: &Host) {

@@ -97,7 +97,7 @@ fn draw(text: &mut String, nodes: &[&str], flow: &Flow) {
                 let words = format!("chooses {member}, {reason}");
                 let _ = writeln!(text, "  Note over {here}: {}", plain(&words));
             }
-            Deed::Onward { .. } => {}
+            Deed::Onward { .. } | Deed::Check { .. } => {}
         }
         if let Some(flow) = &did.flow {
             draw(text, nodes, flow);

@@ -267,6 +267,7 @@ fn deed(flow: &Flow, did: &Did, depth: usize) -> Vec<Line> {
                 ),
             )
         }
+        Deed::Check { of } => ("check", format!("asks after the health of {of}")),
         Deed::Served {
             asked,
             host,

@@ -1,10 +1,13 @@
 //! `lab trace`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use lab_core::run::control::Exec;
+use lab_core::observe::{End, Flow, Journey, Tuple, protocol};
+use lab_core::run::control::{Exec, Refusal};
 use lab_core::run::watch::Watch;
 
 use super::exec::{caller_environment, caller_folder, exit_code, no_descriptors};
@@ -26,7 +29,7 @@ pub enum Form {
 
 /// Follow one request through every hop
 ///
-/// Runs a program in a node and shows what became of each conversation that the node began
+/// Runs a program in a node, or watches what passes (--follow), and shows what became of each conversation that the node began
 /// meanwhile: names asked for, links crossed, addresses before and after translation, the rule that
 /// decided and its line in the lab file, the member that a VIP chose, who ended TLS, who asked whom
 /// on its behalf, and where it ended. All of it was seen: packets on the links, decisions of the
@@ -39,11 +42,15 @@ Examples:
   lab trace --from roaming -- curl -s https://mail.contoso.com/owa/
   lab trace --from spammer -- nc -w 1 203.0.113.70 25
   lab trace --from pc1 --format mermaid -- dig +short partnerweb.contoso.com
+  lab trace --follow
   lab trace --from pc1 --json -- curl -s https://intranet.contoso.com/ 2>/dev/null | jq .flows")]
 pub struct Trace {
-    /// The node that the request comes from
-    #[arg(long, value_name = "NODE")]
-    from: String,
+    /// The node that the request comes from; with --follow all nodes but for this
+    #[arg(long, value_name = "NODE", required_unless_present = "follow")]
+    from: Option<String>,
+    /// Show what passes from now on, until interrupted
+    #[arg(long, conflicts_with = "argv", conflicts_with = "user")]
+    follow: bool,
     /// How to write it
     #[arg(
         long,
@@ -60,7 +67,7 @@ pub struct Trace {
     #[arg(short, long, value_name = "U")]
     user: Option<String>,
     /// The program and its arguments
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, value_hint = clap::ValueHint::CommandWithArguments)]
+    #[arg(value_name = "CMD", required_unless_present = "follow", trailing_var_arg = true, value_hint = clap::ValueHint::CommandWithArguments)]
     argv: Vec<String>,
 }
 
@@ -73,25 +80,87 @@ impl Trace {
         let lab = which.find()?;
         let watch = Watch::begin(&lab)?;
         let since = watch.mark();
+        let Some(from) = self.from.clone().filter(|_| !self.follow) else {
+            return self.show_what_passes(&watch, screen);
+        };
         let asked = self.argv.join(" ");
         let request = Exec {
-            node: self.from.clone(),
-            argv: self.argv,
+            node: from.clone(),
+            argv: self.argv.clone(),
             env: caller_environment(),
             cwd: caller_folder(),
-            user: self.user,
+            user: self.user.clone(),
             terminal: None,
         };
         let status = lab.exec(request, aside()?, channel().1)?;
-        let mut journey = watch.journey(&self.from, since, &asked);
+        let mut journey = watch.journey(&from, since, &asked);
         journey.status = Some(status);
+        self.write(&journey, screen)?;
+        Ok(exit_code(status))
+    }
+
+    fn write(&self, journey: &Journey, screen: &Screen) -> Result<(), Failure> {
         let form = if self.json { Form::Json } else { self.format };
         match form {
-            Form::Tree => screen.print(&journey::tree(&journey, screen.stdout()))?,
-            Form::Mermaid => screen.print(&journey::sequence(&journey))?,
-            Form::Json => screen.json(&journey)?,
+            Form::Tree => screen.print(&journey::tree(journey, screen.stdout())),
+            Form::Mermaid => screen.print(&journey::sequence(journey)),
+            Form::Json => screen.json(journey),
         }
-        Ok(exit_code(status))
+    }
+
+    /// Writes each conversation when it has ended, until the lab is gone or we are interrupted.
+    fn show_what_passes(&self, watch: &Watch, screen: &Screen) -> Result<ExitCode, Failure> {
+        let mut since = watch.mark();
+        let mut written: BTreeSet<(String, Tuple, u64)> = BTreeSet::new();
+        while !watch.ended() {
+            std::thread::sleep(LOOK);
+            let now = watch.mark();
+            let mut waiting = now;
+            for journey in watch.journeys(since, now) {
+                let Some(flow) = journey.flows.first() else {
+                    continue;
+                };
+                let own = self.from.as_ref().is_none_or(|from| *from == flow.from);
+                let name = (flow.from.clone(), flow.tuple, flow.began);
+                if !own || written.contains(&name) {
+                    continue;
+                }
+                if !has_ended(flow, now) {
+                    waiting = waiting.min(flow.began);
+                    continue;
+                }
+                self.write(&journey, screen)?;
+                written.insert(name);
+            }
+            since = waiting.min(now.saturating_sub(SETTLED));
+            written.retain(|(_, _, began)| *began >= since);
+            watch.forget(since.saturating_sub(SETTLED));
+        }
+        Err(Refusal {
+            message: "the lab is gone".into(),
+            help: None,
+            code: 1,
+        }
+        .into())
+    }
+}
+
+/// Between two looks at what passes.
+const LOOK: Duration = Duration::from_millis(250);
+/// Microseconds after which something may be said of a conversation that has no end of its own, or
+/// got no answer.
+const SETTLED: u64 = 2_000_000;
+/// Microseconds after which a conversation is written though it goes on.
+const LONG: u64 = 30_000_000;
+
+fn has_ended(flow: &Flow, now: u64) -> bool {
+    let quiet = now.saturating_sub(flow.began + flow.micros);
+    let answered = flow.end == End::Answered;
+    let ends_itself = flow.tuple.protocol == protocol::TCP;
+    match (answered, ends_itself) {
+        (true, true) => flow.closed || quiet > LONG,
+        (true, false) => quiet > SETTLED / 4,
+        (false, _) => quiet > SETTLED,
     }
 }
 

@@ -73,7 +73,8 @@ fn roots(seen: &Observations, from: &str, since: u64) -> Vec<(Tuple, u64)> {
         }
         let own = seen.owns(from, tuple.source.ip());
         let first = packet.may_begin() && own && known.insert(tuple);
-        if !first || packet.at < since || seen.is_probe(from, tuple) {
+        let probe = || seen.is_probe(from, tuple);
+        if !first || packet.at < since || probe() || is_anothers(seen, from, tuple) {
             continue;
         }
         let sent = before_translation(seen, from, tuple);
@@ -82,6 +83,13 @@ fn roots(seen: &Observations, from: &str, since: u64) -> Vec<(Tuple, u64)> {
         }
     }
     begun
+}
+
+/// Whether a node sends in its own name what another one began (masquerading).
+fn is_anothers(seen: &Observations, node: &str, sent: Tuple) -> bool {
+    let connections = seen.tracked.get(node).into_iter().flatten();
+    let mut translated = connections.filter(|one| one.onward == sent && one.original != sent);
+    translated.any(|one| !seen.owns(node, one.original.source.ip()))
 }
 
 /// The conversation as the node itself knows it, where it translates its own.
@@ -131,20 +139,22 @@ fn flow(seen: &Observations, from: &str, tuple: Tuple, began: u64, depth: usize)
     } else {
         Vec::new()
     };
-    let last = seen
+    let own: Vec<&SeenPacket> = seen
         .packets
         .iter()
         .filter(|packet| packet.node == from && belongs(packet, first))
-        .map(|packet| packet.at)
-        .max();
+        .filter(|packet| packet.at + SLACK >= began)
+        .collect();
+    let last = own.iter().map(|packet| packet.at).max();
     Flow {
         from: from.to_owned(),
         tuple,
         began,
         micros: last.unwrap_or(began).saturating_sub(began),
-        kept: !seen.packets.iter().any(|packet| {
-            packet.node == from && packet.packet.tuple == first && packet.may_begin()
-        }),
+        closed: own.iter().any(|packet| packet.ends()),
+        kept: !own
+            .iter()
+            .any(|packet| packet.packet.tuple == first && packet.may_begin()),
         origin,
         hops,
         end,

@@ -28,6 +28,8 @@ pub enum Kind {
         syn: bool,
         /// ACK.
         ack: bool,
+        /// FIN.
+        fin: bool,
         /// RST.
         rst: bool,
     },
@@ -137,6 +139,7 @@ fn packet(sliced: &LaxSlicedPacket<'_>) -> Option<Packet> {
             Kind::Tcp {
                 syn: tcp.syn(),
                 ack: tcp.ack(),
+                fin: tcp.fin(),
                 rst: tcp.rst(),
             },
         ),
@@ -272,6 +275,7 @@ mod tests {
         let begins = Kind::Tcp {
             syn: true,
             ack: false,
+            fin: false,
             rst: false,
         };
         assert_eq!(packet.kind, begins);

@@ -57,6 +57,8 @@ pub struct Flow {
     pub began: u64,
     /// Microseconds until its last packet.
     pub micros: u64,
+    /// It was ended (TCP).
+    pub closed: bool,
     /// It was there before watching began, so that its way is known but not each verdict on it.
     pub kept: bool,
     /// What its first node did with it before it left (a layer-4 VIP on the node itself).

@@ -24,7 +24,8 @@ pub struct Observations {
     pub tracked: BTreeMap<String, Vec<Connection>>,
     /// What services told.
     pub spans: Vec<SeenSpan>,
-    /// Questions of the engine itself: node, protocol, its port, where to.
+    /// Questions after somebody's health, which are nobody's request: node, protocol, its port,
+    /// where to.
     pub probes: Vec<(String, u8, u16, SocketAddr)>,
     /// What was lost, a sentence each.
     pub gaps: Vec<String>,
@@ -149,7 +150,7 @@ impl Observations {
         silent
     }
 
-    /// Whether a conversation is the engine's own question after somebody's health.
+    /// Whether a conversation is a question after somebody's health.
     pub fn is_probe(&self, node: &str, tuple: Tuple) -> bool {
         self.probes.iter().any(|(from, protocol, port, to)| {
             from == node
@@ -177,6 +178,14 @@ impl SeenPacket {
             Kind::Datagram | Kind::EchoReply => true,
             Kind::EchoRequest | Kind::Error { .. } | Kind::Other => false,
         }
+    }
+
+    /// Whether it ends a TCP connection, or begins to.
+    pub fn ends(&self) -> bool {
+        matches!(
+            self.packet.kind,
+            Kind::Tcp { fin: true, .. } | Kind::Tcp { rst: true, .. }
+        )
     }
 
     /// Whether it resets a TCP connection.

@@ -71,6 +71,12 @@ pub enum Deed {
         /// Members in all.
         members: usize,
     },
+    /// It asks after another server's health, for nobody, in the conversation that this span is
+    /// about: from this node to that server.
+    Check {
+        /// The server.
+        of: String,
+    },
     /// It asked another server on the client's behalf.
     Onward {
         /// The conversation with that server, from this node.

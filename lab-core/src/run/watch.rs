@@ -2,6 +2,7 @@
 //! what is seen; journeys are put together of it on demand.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -16,8 +17,8 @@ use crate::kernel::nft::watch::Decisions;
 use crate::kernel::nft::{id_of, place_of};
 use crate::observe::headers::{self, in_frame};
 use crate::observe::{
-    self, Journey, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket, SeenSpan,
-    Tuple,
+    self, Deed, Journey, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket,
+    SeenSpan, Tuple,
 };
 use crate::plan::Plan;
 
@@ -25,6 +26,8 @@ use crate::plan::Plan;
 const MOST_PACKETS: usize = 1 << 20;
 /// Most decisions remembered for a node.
 const MOST_DECISIONS: usize = 1 << 17;
+/// Most questions after health remembered, and after neighbours.
+const MOST_PROBES: usize = 1 << 16;
 /// Most spans remembered.
 const MOST_SPANS: usize = 1 << 17;
 /// How long the keeper may take to say what is tracked.
@@ -118,6 +121,45 @@ impl Watch {
         let mut journey = observe::journey(&state.seen, &self.lab, from, since, asked);
         journey.gaps.extend(state.ended.clone());
         journey
+    }
+
+    /// What each node began from one moment until another, in the order it began: a journey a
+    /// conversation. Questions after health are left out. It waits as [`Self::journey`] does.
+    pub fn journeys(&self, since: u64, until: u64) -> Vec<Journey> {
+        self.catch_up();
+        let state = self.shared.lock();
+        let mut all = Vec::new();
+        for node in state.seen.nodes.keys() {
+            let mut journey = observe::journey(&state.seen, &self.lab, node, since, "");
+            journey.unreached.clear();
+            let flows = std::mem::take(&mut journey.flows);
+            let begun = flows.into_iter().filter(|flow| flow.began < until);
+            all.extend(begun.map(|flow| Journey {
+                asked: flow.tuple.destination.to_string(),
+                began: flow.began,
+                micros: flow.micros,
+                flows: vec![flow],
+                ..journey.clone()
+            }));
+        }
+        all.sort_by_key(|journey| journey.began);
+        all
+    }
+
+    /// Whether the lab is gone.
+    pub fn ended(&self) -> bool {
+        self.shared.lock().ended.is_some()
+    }
+
+    /// Forgets what was seen before a moment.
+    pub fn forget(&self, before: u64) {
+        let mut state = self.shared.lock();
+        state.seen.packets.retain(|packet| packet.at >= before);
+        state.seen.spans.retain(|span| span.span.at >= before);
+        state.seen.neighbours.retain(|one| one.at >= before);
+        for decisions in state.seen.decisions.values_mut() {
+            decisions.retain(|one| one.at >= before);
+        }
     }
 
     /// Waits until all that was done up to now is seen.
@@ -320,6 +362,9 @@ impl State {
         if let Some(neighbour) = headers::neighbour_in_frame(&frame.bytes) {
             // Questions of a node leave it, answers come to it; the rest is the others'.
             if neighbour.answers == frame.outgoing {
+                if self.seen.neighbours.len() >= MOST_PROBES {
+                    self.seen.neighbours.drain(..MOST_PROBES / 2);
+                }
                 self.seen.neighbours.push(SeenNeighbour {
                     at: frame.at,
                     node: node.clone(),
@@ -378,6 +423,15 @@ impl State {
                 process,
                 span,
             } => {
+                if let Deed::Check { .. } = span.deed {
+                    let Tuple {
+                        protocol,
+                        source,
+                        destination,
+                    } = span.tuple;
+                    self.probe(node, protocol, source.port(), destination);
+                    return;
+                }
                 if self.seen.spans.len() >= MOST_SPANS {
                     self.seen.spans.drain(..MOST_SPANS / 2);
                     self.gap("services did so much that the first of it is forgotten");
@@ -393,7 +447,7 @@ impl State {
                 protocol,
                 port,
                 to,
-            } => self.seen.probes.push((node, protocol, port, to)),
+            } => self.probe(node, protocol, port, to),
             Seen::SpansLost { from, count } => {
                 self.gap(&format!("{from} lost {count} spans"));
             }
@@ -402,6 +456,13 @@ impl State {
             }
             Seen::Ports(ports) => self.links.now(ports),
         }
+    }
+
+    fn probe(&mut self, node: String, protocol: u8, port: u16, to: SocketAddr) {
+        if self.seen.probes.len() >= MOST_PROBES {
+            self.seen.probes.drain(..MOST_PROBES / 2);
+        }
+        self.seen.probes.push((node, protocol, port, to));
     }
 
     fn tracking(&mut self, tracking: BTreeMap<String, Tracking>) {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use hyper::Request;
 use hyper::header::HOST;
 use lab_core::check::{HealthCheck, Member};
+use lab_core::observe::{Deed, Tuple};
+use lab_core::service::Spans;
 use rustls::ClientConfig;
 use tokio::time::Instant;
 
@@ -37,6 +39,7 @@ pub(super) async fn watch(
     pool: Arc<LivePool>,
     member: Arc<LiveMember>,
     client: Arc<ClientConfig>,
+    spans: Spans,
     start: Instant,
 ) {
     let mut was_up = false;
@@ -47,6 +50,7 @@ pub(super) async fn watch(
         health: &pool.health,
         // A session that is resumed proves no certificate.
         client: tls::without_resumption(&client),
+        spans,
         standing: Standing::new(LINE),
     };
     loop {
@@ -85,10 +89,18 @@ fn next(start: Instant, pause: Duration) -> Instant {
     Instant::now() + Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
 }
 
+/// Those who watch shall not take the check for a request.
+fn tell(spans: &Spans, from: SocketAddr, to: SocketAddr, member: &Member) {
+    spans.tell(Tuple::tcp(from, to), || Deed::Check {
+        of: member.name.clone(),
+    });
+}
+
 struct Check<'a> {
     member: &'a Member,
     health: &'a HealthCheck,
     client: Arc<ClientConfig>,
+    spans: Spans,
     standing: Standing,
 }
 
@@ -111,13 +123,19 @@ impl Check<'_> {
     }
 
     async fn ask(&mut self) -> Result<(), String> {
-        let (member, health, client) = (self.member, self.health, &self.client);
+        let (member, health) = (self.member, self.health);
+        let (client, spans) = (&self.client, &self.spans);
         let to = SocketAddr::new(member.address, health.port);
         let Some(path) = &health.path else {
-            return dial::knock(to).await.map_err(|error| error.to_string());
+            let from = dial::knock(to).await.map_err(|error| error.to_string())?;
+            tell(&self.spans, from, to, member);
+            return Ok(());
         };
         let open = async || {
             let stream = dial::tcp(to).await?;
+            if let Ok(from) = stream.local_addr() {
+                tell(spans, from, to, member);
+            }
             if is_plain(health.port) {
                 return Line::over(stream).await;
             }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use hyper::service::service_fn;
-use lab_core::service::{Context, Credential, Report, ServiceError};
+use lab_core::service::{Context, Credential, Report, ServiceError, Spans};
 use rustls::ClientConfig;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -33,7 +33,7 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
     let table = Table::new(settings.clone(), None, &changed);
     let secret = Secret::derive(own.key.secret_der());
     let device = Arc::new(Device::new(&context.node, client.clone(), secret, table));
-    let mut checks = start_checks(&device.table(), &client);
+    let mut checks = start_checks(&device.table(), &client, &context.spans);
     let mut doors = JoinSet::new();
     for vip in &settings.vips {
         if let Mode::Layer7 { tls, .. } = vip.mode {
@@ -57,7 +57,7 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
                     }
                     Ok(settings) => {
                         device.change(Table::new(settings, Some(&device.table()), &changed));
-                        checks = start_checks(&device.table(), &client);
+                        checks = start_checks(&device.table(), &client, &context.spans);
                         changed.notify_one();
                     }
                     Err(error) => {
@@ -75,12 +75,18 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
 }
 
 /// Checks all members until the set is dropped.
-fn start_checks(table: &Table, client: &Arc<ClientConfig>) -> JoinSet<()> {
+fn start_checks(table: &Table, client: &Arc<ClientConfig>, spans: &Spans) -> JoinSet<()> {
     let mut checks = JoinSet::new();
     let start = Instant::now();
     for pool in table.pools() {
         for member in &pool.members {
-            let watch = health::watch(pool.clone(), member.clone(), client.clone(), start);
+            let watch = health::watch(
+                pool.clone(),
+                member.clone(),
+                client.clone(),
+                spans.clone(),
+                start,
+            );
             checks.spawn(watch);
         }
     }

@@ -70,9 +70,11 @@ pub async fn tcp(to: SocketAddr) -> Result<TcpStream, DialError> {
 /// the first packet and hears a reset before the handshake is complete, so that the server there is
 /// not even woken.
 ///
+/// Gives the address it came from.
+///
 /// # Errors
 /// What the kernel says.
-pub async fn knock(to: SocketAddr) -> Result<(), DialError> {
+pub async fn knock(to: SocketAddr) -> Result<SocketAddr, DialError> {
     let knock = async {
         let socket = match to {
             SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -82,7 +84,7 @@ pub async fn knock(to: SocketAddr) -> Result<(), DialError> {
         SockRef::from(&socket).set_tcp_quickack(false)?;
         // … of which there is none: the socket is closed by a reset.
         socket.set_zero_linger()?;
-        socket.connect(to).await.map(drop)
+        socket.connect(to).await?.local_addr()
     };
     knock
         .await
