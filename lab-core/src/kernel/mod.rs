@@ -11,6 +11,7 @@ pub mod mount;
 pub mod netns;
 pub mod network;
 pub mod nft;
+pub mod packet;
 pub mod process;
 pub mod seccomp;
 pub mod socket;
