@@ -2,8 +2,9 @@
 //! Wireshark. Reads what [`crate::kernel`] hands over; changes nothing.
 
 mod checksum;
-//pub mod filter;
+pub mod filter;
 pub mod links;
+pub mod names;
 pub mod pcapng;
 pub mod summary;
 

@@ -56,8 +56,8 @@ pub(super) async fn serve(keeper: Rc<Keeper>, listener: UnixListener) -> io::Res
     }
 }
 
-struct Connection {
-    stream: UnixStream,
+pub(super) struct Connection {
+    pub stream: UnixStream,
     inbox: Inbox,
 }
 
@@ -83,7 +83,7 @@ impl Connection {
         }
     }
 
-    async fn send<T: Serialize>(
+    pub async fn send<T: Serialize>(
         &self,
         message: &T,
         descriptors: &[BorrowedFd<'_>],
@@ -182,6 +182,7 @@ impl Keeper {
             Request::Logs { node, follow } => {
                 self.serve_logs(connection, node.as_deref(), follow).await
             }
+            Request::Watch { node } => self.serve_watch(connection, node.as_deref()).await,
         }
     }
 
@@ -408,7 +409,7 @@ async fn attend(
 }
 
 /// Returns when the caller has closed its end.
-async fn hung_up(stream: &UnixStream) -> io::Result<()> {
+pub(super) async fn hung_up(stream: &UnixStream) -> io::Result<()> {
     let mut byte = [0; 1];
     loop {
         stream.readable().await?;
