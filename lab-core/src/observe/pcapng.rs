@@ -183,6 +183,19 @@ pub fn statistics(out: &mut Vec<u8>, counted: &Counted) {
     });
 }
 
+/// How many of the first `written` bytes of a buffer are whole blocks.
+pub fn whole_blocks(buffer: &[u8], written: usize) -> usize {
+    let mut end = 0;
+    while let Some(length) = buffer.get(end + 4..).and_then(<[u8]>::first_chunk) {
+        let next = end + u32::from_le_bytes(*length) as usize;
+        if next > written || next == end {
+            break;
+        }
+        end = next;
+    }
+    end
+}
+
 /// Type and length before, the length once more behind.
 fn block(out: &mut Vec<u8>, kind: u32, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
@@ -290,6 +303,22 @@ mod tests {
                 blocks(&out),
                 [SECTION, INTERFACE, NAMES, SECRETS, PACKET, STATISTICS]
             );
+        }
+    }
+
+    #[test]
+    fn what_is_whole_is_known_wherever_writing_stops() {
+        let mut out = Vec::new();
+        section(&mut out, "lab", "");
+        let first = out.len();
+        secrets(&mut out, b"x");
+        for written in 0..=out.len() {
+            let whole = match written {
+                all if all == out.len() => all,
+                some if some >= first => first,
+                _ => 0,
+            };
+            assert_eq!(whole_blocks(&out, written), whole);
         }
     }
 

@@ -10,6 +10,7 @@ use etherparse::{
     TransportSlice,
 };
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::links::Link;
 
@@ -26,7 +27,8 @@ pub enum Direction {
 /// A packet that was seen on a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Sighting {
-    /// Nanoseconds since the Unix epoch.
+    /// Nanoseconds since the Unix epoch; as JSON in the form of RFC 3339, in UTC.
+    #[serde(serialize_with = "as_moment")]
     pub time: u64,
     /// Where.
     #[serde(flatten)]
@@ -36,6 +38,16 @@ pub struct Sighting {
     /// What it says.
     #[serde(flatten)]
     pub headers: Headers,
+}
+
+fn as_moment<S: serde::Serializer>(time: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(*time))
+        .map_err(serde::ser::Error::custom)?;
+    let date = moment.date();
+    let (hour, minute, second, nanosecond) = moment.to_hms_nano();
+    serializer.collect_str(&format_args!(
+        "{date}T{hour:02}:{minute:02}:{second:02}.{nanosecond:09}Z"
+    ))
 }
 
 /// What the headers of a frame say.
@@ -60,6 +72,17 @@ pub struct Headers {
 /// A hardware address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mac(pub [u8; 6]);
+
+impl Mac {
+    /// Of `02:00:00:00:00:01`.
+    pub fn read(text: &str) -> Option<Self> {
+        let bytes: Option<Vec<u8>> = text
+            .split(':')
+            .map(|byte| u8::from_str_radix(byte, 16).ok())
+            .collect();
+        bytes?.try_into().ok().map(Self)
+    }
+}
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
