@@ -1,10 +1,11 @@
 //! The `lab` command: one file per verb in [`verb`], what they print in [`output`] and
-//! [`overview`], pictures in [`graph`].
+//! [`overview`], pictures in [`graph`], packets in [`capture`].
 //!
 //! The process has one thread until a lab is up: the engine forks. Nothing here may start a
 //! thread or an async runtime before [`lab_core::run::launcher::up`] returns.
 #![forbid(unsafe_code)]
 
+mod capture;
 mod changes;
 mod cli;
 mod counters;

@@ -9,5 +9,5 @@ mod table;
 pub use failure::Failure;
 pub use paint::{Colour, Paint, When};
 pub use progress::{Reporter, counted, millis};
-pub use screen::Screen;
+pub use screen::{JSON_VERSION, Screen};
 pub use table::Table;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Failure, Paint, When};
 
 /// Version of everything that `--json` prints.
-const JSON_VERSION: u32 = 1;
+pub const JSON_VERSION: u32 = 1;
 
 /// Where output goes.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,7 @@
 //! The verbs of `lab`, one file each: its arguments and what it does.
 
 pub mod apply;
+pub mod capture;
 pub mod check;
 pub mod completions;
 pub mod cp;

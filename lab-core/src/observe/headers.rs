@@ -186,7 +186,7 @@ fn packet(sliced: &LaxSlicedPacket<'_>) -> Option<Packet> {
             _ => (tuple(0, 0), Kind::Other),
         },
         None if matches!(number, ESP | AH) => (tuple(0, 0), Kind::Datagram),
-        None => (tuple(0, 0), Kind::Other),
+        None | Some(TransportSlice::Igmp(_)) => (tuple(0, 0), Kind::Other),
     };
     Some(Packet { tuple, kind })
 }

@@ -1,20 +1,33 @@
-//! What really happened: packets seen in the fabric, decisions of rules, connection tracking and
-//! what services say of themselves, put together to a [`Journey`].
+//! What really happened in a lab that runs. Reads what [`crate::kernel`] hands over; changes nothing,
+//! and never asks the plan what should happen.
 //!
-//! - `tuple`: the addresses, protocol and ports of a conversation;
-//! - `span`: what a service says that it did;
-//! - `journey`: what became of a request.
+//! A journey: packets seen in the fabric, decisions of rules, connection tracking and what services
+//! say of themselves, put together.
+//! - `tuple`: the addresses, protocol and ports of a conversation; `headers`: those of a packet;
+//! - `span`: what a service says that it did; `seen`: everything that was seen;
+//! - `assemble`: from that to a [`Journey`].
 //!
-//! Nothing here asks the plan what should happen.
+//! A capture: packets on links, summed up for people and written for Wireshark.
+//! - `capture`, `target`, `filter`, `links`: which packets, of whom;
+//! - `summary`, `names`, `pcapng`, `checksum`: how they are shown and written.
 
 mod assemble;
+pub mod capture;
+mod checksum;
+pub mod filter;
 pub mod headers;
 mod journey;
+pub mod links;
+pub mod names;
+pub mod pcapng;
 mod seen;
 mod span;
+pub mod summary;
+pub mod target;
 mod tuple;
 
 pub use assemble::journey;
+pub use checksum::complete_checksum;
 pub use journey::{
     Decision, Did, End, Flow, Handling, Hop, Journey, Translation, Unreached, VERSION, Verdict,
 };

@@ -11,6 +11,8 @@ use super::control::{
 use super::folders::Folders;
 use super::launcher::wait_dead;
 use super::wire::{Inbox, Outbox};
+use crate::kernel::link_news::LinkNews;
+use crate::kernel::packet::PacketSocket;
 use crate::kernel::process;
 use crate::plan::{Fault, Plan};
 
@@ -74,6 +76,18 @@ fn is_held(lock: &Path) -> bool {
         }
         Err(_) => true,
     }
+}
+
+/// Sockets to watch links with. They hold a network namespace of the lab: who has them lets go
+/// when `alive` says so.
+#[derive(Debug)]
+pub struct Tap {
+    /// Hears nothing yet.
+    pub packets: PacketSocket,
+    /// Hears of interfaces that come; first of those that are there.
+    pub news: LinkNews,
+    /// Readable when what is watched is no more: the lab went down, or the node.
+    pub alive: UnixStream,
 }
 
 pub(super) struct Connection {
@@ -315,6 +329,31 @@ impl RunningLab {
                 _ => return connection.unexpected(),
             }
         }
+    }
+
+    /// Sockets to watch all links with, or a node's loopback.
+    ///
+    /// # Errors
+    /// As [`Self::status`].
+    pub fn tap(&self, node: Option<&str>) -> Result<Tap, Refusal> {
+        let request = Request::Tap {
+            node: node.map(str::to_owned),
+        };
+        let mut connection = self.request(request, &[])?;
+        let Response::Tap = connection.receive()? else {
+            return connection.unexpected();
+        };
+        let mut descriptors = connection.inbox.descriptors.drain(..);
+        let (packets, news) = (descriptors.next(), descriptors.next());
+        drop(descriptors);
+        let (Some(packets), Some(news)) = (packets, news) else {
+            return connection.unexpected();
+        };
+        Ok(Tap {
+            packets: PacketSocket::from_fd(packets),
+            news: LinkNews::from_fd(news),
+            alive: connection.socket,
+        })
     }
 
     /// Ends the lab and waits until nothing of it is left: its first process is killed, and the

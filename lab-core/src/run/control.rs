@@ -61,6 +61,13 @@ pub enum Request {
         /// Go on with what comes.
         follow: bool,
     },
+    /// Sockets to watch links with. The caller reads them itself, so packets never pass the keeper.
+    /// → [`Response::Tap`]. The keeper closes the connection with the lab, or when `node` ends;
+    /// the caller then lets go of the sockets, which hold a network namespace.
+    Tap {
+        /// The node whose loopback is meant; without one, the fabric with all bridges.
+        node: Option<String>,
+    },
 }
 
 /// Messages of the command while an [`Request::Exec`] runs.
@@ -141,6 +148,10 @@ pub enum Response {
     Seen(Seen),
     /// Connection tracking and rules, by node.
     Tracking(BTreeMap<String, Tracking>),
+    /// Descriptors: a packet socket that hears nothing yet
+    /// ([`PacketSocket`](crate::kernel::packet::PacketSocket)), and one that hears of interfaces
+    /// ([`LinkNews`](crate::kernel::link_news::LinkNews)), both of the same namespace.
+    Tap,
     /// A line of a log.
     Log(LogLine),
     /// Something went on.

@@ -57,7 +57,7 @@ pub(super) async fn serve(keeper: Rc<Keeper>, listener: UnixListener) -> io::Res
 }
 
 pub(super) struct Connection {
-    stream: UnixStream,
+    pub stream: UnixStream,
     inbox: Inbox,
 }
 
@@ -183,6 +183,7 @@ impl Keeper {
             Request::Logs { node, follow } => {
                 self.serve_logs(connection, node.as_deref(), follow).await
             }
+            Request::Tap { node } => self.serve_tap(connection, node.as_deref()).await,
         }
     }
 
@@ -409,7 +410,7 @@ async fn attend(
 }
 
 /// Returns when the caller has closed its end.
-async fn hung_up(stream: &UnixStream) -> io::Result<()> {
+pub(super) async fn hung_up(stream: &UnixStream) -> io::Result<()> {
     let mut byte = [0; 1];
     loop {
         stream.readable().await?;

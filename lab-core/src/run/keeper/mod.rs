@@ -10,6 +10,7 @@ mod execute;
 mod health;
 mod logs;
 mod node;
+mod sockets;
 mod status;
 mod supervisor;
 mod watch;

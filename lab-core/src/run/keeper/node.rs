@@ -149,6 +149,11 @@ impl Node {
         self.dead.subscribe()
     }
 
+    /// Waits until its first process is dead.
+    pub async fn until_dead(&self) {
+        let _ = self.dead.subscribe().wait_for(|dead| *dead).await;
+    }
+
     /// Reads what the node says until it is dead.
     async fn read(&self, prepared: oneshot::Sender<Result<(), String>>) {
         let mut prepared = Some(prepared);
@@ -205,8 +210,7 @@ impl Node {
     pub fn watch(self: &Rc<Self>, keeper: &Rc<Keeper>) {
         let (node, keeper) = (Rc::clone(self), Rc::clone(keeper));
         tokio::task::spawn_local(async move {
-            let mut dead = node.dead.subscribe();
-            let _ = dead.wait_for(|dead| *dead).await;
+            node.until_dead().await;
             if !node.ended.get() {
                 node.died(&keeper).await;
             }
