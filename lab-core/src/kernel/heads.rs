@@ -1,18 +1,14 @@
 //! The heads of conversations: frames that begin and end them, as they pass through a namespace's
 //! interfaces (packet(7)). Read one by one, so that who has read all there is has missed nothing.
-#![allow(unsafe_code)]
 
 use std::io::{self, IoSliceMut};
-use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::libc;
-use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockType, recvmsg,
-    setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt, sockopt};
 
 use super::netns::NetNs;
+use super::packet::{self, Instruction, PacketSocket};
 
 /// Bytes of frames that may wait, if the host lets.
 const WAITING: usize = 8 << 20;
@@ -47,21 +43,16 @@ impl Heads {
     /// `EPERM` without CAP_NET_RAW in the namespace.
     pub fn open(namespace: &NetNs) -> io::Result<Self> {
         namespace.within(|| {
-            // Protocol 0: nothing is heard before the filter is in place.
-            let socket = socket(
-                AddressFamily::Packet,
-                SockType::Raw,
-                SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-                None,
-            )?;
+            let socket = PacketSocket::open()?;
+            socket.set_filter(&program())?;
+            let socket = socket.into_fd();
             // The first is allowed to root of the host alone, the second is cut down to
             // net.core.rmem_max. What does not fit is counted.
             if setsockopt(&socket, sockopt::RcvBufForce, &WAITING).is_err() {
                 setsockopt(&socket, sockopt::RcvBuf, &WAITING)?;
             }
             setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
-            attach(&socket, &mut headers_only())?;
-            bind_to_all(&socket)?;
+            packet::bind(&socket, 0)?;
             Ok(Self { socket })
         })
     }
@@ -119,23 +110,7 @@ impl Heads {
     /// # Errors
     /// What the kernel says.
     pub fn take_lost(&self) -> io::Result<u64> {
-        let mut statistics = libc::tpacket_stats {
-            tp_packets: 0,
-            tp_drops: 0,
-        };
-        let mut length = size::<libc::tpacket_stats>();
-        // SAFETY: the kernel writes at most `length` bytes into a structure of that size.
-        let result = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_STATISTICS,
-                (&raw mut statistics).cast(),
-                &raw mut length,
-            )
-        };
-        nix::errno::Errno::result(result)?;
-        Ok(statistics.tp_drops.into())
+        packet::statistics_of(&self.socket).map(|(_, lost)| lost)
     }
 }
 
@@ -145,49 +120,8 @@ impl AsFd for Heads {
     }
 }
 
-fn size<T>() -> libc::socklen_t {
-    libc::socklen_t::try_from(mem::size_of::<T>()).unwrap_or_default()
-}
-
-fn bind_to_all(socket: &OwnedFd) -> io::Result<()> {
-    // SAFETY: all zeros is a value of this structure of integers.
-    let mut address: libc::sockaddr_ll = unsafe { mem::zeroed() };
-    address.sll_family = libc::AF_PACKET as u16;
-    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-    // SAFETY: a structure that lives, and its size.
-    let result = unsafe {
-        libc::bind(
-            socket.as_raw_fd(),
-            (&raw const address).cast(),
-            size::<libc::sockaddr_ll>(),
-        )
-    };
-    nix::errno::Errno::result(result)?;
-    Ok(())
-}
-
-/// Attaches a classic BPF program: the kernel drops what it does not let pass.
-fn attach(socket: &OwnedFd, program: &mut [libc::sock_filter]) -> io::Result<()> {
-    let filter = libc::sock_fprog {
-        len: u16::try_from(program.len()).map_err(io::Error::other)?,
-        filter: program.as_mut_ptr(),
-    };
-    // SAFETY: a structure that lives, and its size; the kernel copies the program.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const filter).cast(),
-            size::<libc::sock_fprog>(),
-        )
-    };
-    nix::errno::Errno::result(result)?;
-    Ok(())
-}
-
-/// The program of [`Heads::open`].
-fn headers_only() -> Vec<libc::sock_filter> {
+/// The filter, in classic BPF.
+fn program() -> Vec<Instruction> {
     const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
     const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
     const LOAD_BYTE_BEHIND: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_IND) as u16;
@@ -197,7 +131,12 @@ fn headers_only() -> Vec<libc::sock_filter> {
     const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
     const TCP: u32 = 6;
     const FIN_SYN_RST: u32 = 0x07;
-    let step = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
+    let step = |code, value, yes, no| Instruction {
+        code,
+        yes,
+        no,
+        value,
+    };
     vec![
         step(LOAD_HALF, 12, 0, 0),
         step(EQUAL, 0x0800, 0, 7), // IPv4, else 9

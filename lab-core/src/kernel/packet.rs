@@ -88,6 +88,11 @@ impl PacketSocket {
         Self { fd }
     }
 
+    /// Its descriptor.
+    pub(super) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// Lets through only what a filter accepts, and of that so many bytes as it says. Replaces the
     /// filter that was there, with no packet between the two.
     ///
@@ -154,7 +159,7 @@ impl PacketSocket {
             next: 0,
             statistics: Statistics::default(),
         };
-        ring.bind(interface.unwrap_or(0))?;
+        bind(&ring.socket, interface.unwrap_or(0))?;
         Ok(ring)
     }
 }
@@ -188,21 +193,6 @@ pub struct Ring {
 unsafe impl Send for Ring {}
 
 impl Ring {
-    fn bind(&self, interface: u32) -> io::Result<()> {
-        // SAFETY: all zero is a value of this plain structure.
-        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
-        address.sll_family = libc::AF_PACKET as u16;
-        address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
-        address.sll_ifindex = i32::try_from(interface).map_err(io::Error::other)?;
-        let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
-        let from = (&raw const address).cast();
-        // SAFETY: the address outlives the call, and its length is told.
-        match unsafe { libc::bind(self.socket.as_raw_fd(), from, length) } {
-            -1 => Err(said("to hear that interface", &io::Error::last_os_error())),
-            _ => Ok(()),
-        }
-    }
-
     /// See [`PacketSocket::set_filter`].
     ///
     /// # Errors
@@ -232,25 +222,10 @@ impl Ring {
     /// # Errors
     /// What getsockopt(2) says.
     pub fn statistics(&mut self) -> io::Result<Statistics> {
-        // SAFETY: all zero is a value of this plain structure.
-        let mut raw: libc::tpacket_stats_v3 = unsafe { std::mem::zeroed() };
-        let mut length = size_of::<libc::tpacket_stats_v3>() as libc::socklen_t;
-        // SAFETY: the option is written into `raw`, which is as long as told.
-        let result = unsafe {
-            libc::getsockopt(
-                self.socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                libc::PACKET_STATISTICS,
-                (&raw mut raw).cast(),
-                &raw mut length,
-            )
-        };
-        if result == -1 {
-            return Err(io::Error::last_os_error());
-        }
+        let (packets, drops) = statistics_of(&self.socket)?;
         // The kernel begins anew with each look.
-        self.statistics.packets += u64::from(raw.tp_packets);
-        self.statistics.drops += u64::from(raw.tp_drops);
+        self.statistics.packets += packets;
+        self.statistics.drops += drops;
         Ok(self.statistics)
     }
 }
@@ -368,6 +343,44 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 fn half(bytes: &[u8], at: usize) -> u16 {
     let half = bytes.get(at..).and_then(<[u8]>::first_chunk);
     half.map_or(0, |half| u16::from_ne_bytes(*half))
+}
+
+/// Begins to hear an interface; 0 is all of the namespace, also those to come.
+pub(super) fn bind(socket: &OwnedFd, interface: u32) -> io::Result<()> {
+    // SAFETY: all zero is a value of this plain structure.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = i32::try_from(interface).map_err(io::Error::other)?;
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    let from = (&raw const address).cast();
+    // SAFETY: the address outlives the call, and its length is told.
+    match unsafe { libc::bind(socket.as_raw_fd(), from, length) } {
+        -1 => Err(said("to hear that interface", &io::Error::last_os_error())),
+        _ => Ok(()),
+    }
+}
+
+/// Packets that the filter accepted since the last look, and how many of them were lost.
+pub(super) fn statistics_of(socket: &OwnedFd) -> io::Result<(u64, u64)> {
+    // SAFETY: all zero is a value of this plain structure.
+    let mut raw: libc::tpacket_stats_v3 = unsafe { std::mem::zeroed() };
+    // A socket without a ring fills in the first two fields only.
+    let mut length = size_of::<libc::tpacket_stats_v3>() as libc::socklen_t;
+    // SAFETY: the option is written into `raw`, which is as long as told.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut raw).cast(),
+            &raw mut length,
+        )
+    };
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok((raw.tp_packets.into(), raw.tp_drops.into())),
+    }
 }
 
 fn set_filter(fd: &OwnedFd, program: &[Instruction]) -> io::Result<()> {
