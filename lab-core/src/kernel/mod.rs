@@ -7,6 +7,7 @@ pub mod connect;
 pub mod conntrack;
 pub mod facility;
 pub mod identity;
+pub mod interrupt;
 pub mod mount;
 pub mod netns;
 pub mod network;
