@@ -150,13 +150,13 @@ fn follow(
             Ok(Some((ToLauncher::Up, _))) => {
                 // The last moment at which an interrupt means that it shall not be.
                 interrupts.look()?;
-                return keeper
-                    .send(&FromLauncher::Goodbye, &[])
-                    .map_err(|error| NotUp::Refused(Refusal {
+                return keeper.send(&FromLauncher::Goodbye, &[]).map_err(|error| {
+                    NotUp::Refused(Refusal {
                         message: format!("the lab ended just after it was up: {error}"),
                         help: None,
                         code: 1,
-                    }));
+                    })
+                });
             }
             Ok(Some((ToLauncher::Failed(refusal), _))) => return Err(refusal.into()),
             Ok(None) => {
