@@ -54,10 +54,18 @@ pub(super) fn be_born(
     drop(theirs);
     drop(birth);
     let first = converse(identity, child, &ours, interrupts);
-    if !interrupts.hurries() {
-        let _ = waitpid(child, None);
+    if interrupts.hurries() {
+        return first;
     }
-    first
+    // A child that waits for its maps reads the end.
+    drop(ours);
+    match (first, waitpid(child, None)) {
+        // Whatever went wrong between us, this is why.
+        (Err(_), Ok(WaitStatus::Signaled(_, signal, _))) => Err(killed(&format!(
+            "the process that enters the lab's namespaces was killed by {signal}"
+        ))),
+        (first, _) => first,
+    }
 }
 
 fn converse(
@@ -87,30 +95,22 @@ fn converse(
                 return Err(forbidden(&what, &error).into());
             }
             Ok(Some((Step::Mapped, _))) => {}
-            Ok(None) => return Err(ended(waitpid(child, None)).into()),
+            Ok(None) => return Err(killed("the lab's first process was killed as it started")),
             Err(error) => return Err(no_resources(error).into()),
         }
     }
 }
 
-/// Why nobody is left who could say anything.
-fn ended(child: nix::Result<WaitStatus>) -> Refusal {
-    let message = match child {
-        Ok(WaitStatus::Signaled(_, signal, _)) => {
-            format!("the process that enters the lab's namespaces was killed by {signal}")
-        }
-        Ok(WaitStatus::Exited(_, 0)) => "the lab's first process was killed as it started".into(),
-        _ => "the process that enters the lab's namespaces ended".to_owned(),
-    };
-    Refusal {
-        message,
+fn killed(message: &str) -> NotUp {
+    NotUp::Refused(Refusal {
+        message: message.into(),
         help: Some(
-            "nothing of the lab is left: try again; if it was none of you, ask the kernel's log \
-             (`dmesg`) whether memory ran out"
+            "nothing of the lab is left: try again; if it was none of you, the kernel's log \
+             (`dmesg`) tells whether memory ran out"
                 .into(),
         ),
         code: 3,
-    }
+    })
 }
 
 /// The child: a new user namespace, its maps, then all the others and the first process in them.
