@@ -17,7 +17,8 @@ use crate::verb;
                   light servers in it that stock clients can talk to. No root, no containers, and \
                   nothing is left behind.",
     after_help = "Exit codes: 0 done, 1 a health check failed, 2 the input or the usage is wrong, \
-                  3 the host can't do it, 130 interrupted.",
+                  3 the host can't do it, 130 interrupted (as shells count signals: \
+                  143 terminated, 129 hung up).",
     after_long_help = "\
 Examples:
   lab up                            the lab in ./lab.yaml, else the built-in contoso
@@ -30,7 +31,7 @@ Exit codes:
   1    a health check failed
   2    the input or the usage is wrong
   3    the host can't do it
-  130  interrupted",
+  130  interrupted (ctrl-C); other signals as shells count them: 143 terminated, 129 hung up",
     disable_help_subcommand = true,
     arg_required_else_help = true
 )]

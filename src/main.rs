@@ -11,6 +11,7 @@ mod cli;
 mod counters;
 mod embedded;
 mod graph;
+mod interrupt;
 mod journey;
 mod output;
 mod overview;
@@ -27,7 +28,7 @@ use clap::Parser;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let screen = output::Screen::new(cli.color);
-    match cli.run(&screen) {
+    match interrupt::ends_quietly().and_then(|()| cli.run(&screen)) {
         Ok(code) => code,
         Err(failure) => failure.report(&screen),
     }

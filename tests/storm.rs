@@ -1,8 +1,9 @@
 //! The kill storm: while a command is at work, `kill -9` takes a random process of the lab or the
-//! command itself at a random moment. Afterwards the lab is up and healthy by its rules, or nothing
-//! is left of it, and the next `up` works at once.
+//! command itself at a random moment, or the command gets a signal, its terminal is closed, its
+//! session is killed. Afterwards the lab is up and healthy by its rules, or nothing is left of it,
+//! and the next `up` works at once.
 //!
-//! `TIERLAB_STORM` says how many kills (150), `TIERLAB_SEED` repeats a storm.
+//! `TIERLAB_STORM` says how many strikes (150), `TIERLAB_SEED` repeats a storm.
 
 mod support;
 
@@ -12,8 +13,9 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
+use support::processes::{adopt_orphans, all, below, reap};
+use support::terminal::Terminal;
 use support::{Host, links_and_mounts, until};
 
 const LAB: &str = "\
@@ -56,69 +58,6 @@ impl Dice {
 
     fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[self.below(of.len() as u64) as usize]
-    }
-}
-
-/// A process below this one.
-struct Process {
-    pid: i32,
-    name: String,
-}
-
-/// Every process below this one, dead ones apart. Orphans come to us, whatever they did: this
-/// process is their subreaper.
-fn below() -> Vec<Process> {
-    let mut parents: BTreeMap<i32, (i32, String)> = BTreeMap::new();
-    for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
-        let Some(pid) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue;
-        };
-        // pid (name) state parent …: the name may hold anything (proc_pid_stat(5)).
-        let Ok(stat) = std::fs::read(entry.path().join("stat")) else {
-            continue;
-        };
-        let stat = String::from_utf8_lossy(&stat).into_owned();
-        let (Some(open), Some(close)) = (stat.find('('), stat.rfind(')')) else {
-            continue;
-        };
-        let mut rest = stat[close + 1..].split_whitespace();
-        let (state, parent) = (rest.next(), rest.next());
-        if let (Some(state), Some(Ok(parent))) = (state, parent.map(str::parse))
-            && state != "Z"
-        {
-            parents.insert(pid, (parent, stat[open + 1..close].to_owned()));
-        }
-    }
-    let own = std::process::id() as i32;
-    let is_below = |mut pid: i32| {
-        while let Some((parent, _)) = parents.get(&pid) {
-            if *parent == own {
-                return true;
-            }
-            pid = *parent;
-        }
-        false
-    };
-    parents
-        .iter()
-        .filter(|(pid, _)| is_below(**pid))
-        .map(|(pid, (_, name))| Process {
-            pid: *pid,
-            name: name.clone(),
-        })
-        .collect()
-}
-
-/// Collects dead orphans. Only while no command of ours runs.
-fn reap() {
-    while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-        if status.pid().is_none() {
-            return;
-        }
     }
 }
 
@@ -180,72 +119,148 @@ impl Storm {
         }
     }
 
-    fn start(&self, verb: &[&str]) -> Child {
-        self.host
-            .command(verb)
+    fn start(&self, verb: &[&str], at_terminal: bool) -> (Option<Terminal>, Child) {
+        let mut command = self.host.command(verb);
+        if at_terminal {
+            let (terminal, child) = Terminal::start(&command);
+            return (Some(terminal), child);
+        }
+        let child = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("the binary under test runs")
+            .expect("the binary under test runs");
+        (None, child)
+    }
+
+    /// Strikes; gives who was struck and how, and whether that was the command.
+    fn strike(
+        &mut self,
+        strike: &Strike,
+        command: &Child,
+        terminal: &mut Option<Terminal>,
+    ) -> (String, bool) {
+        let own = Pid::from_raw(command.id() as i32);
+        match *strike {
+            Strike::Kill => {
+                let all = below();
+                if all.is_empty() {
+                    return ("came too late".into(), false);
+                }
+                let victim = self.dice.pick(&all);
+                // Of an ordinary user's lab, processes of its other users may not be killed.
+                if kill(Pid::from_raw(victim.pid), Signal::SIGKILL).is_err() {
+                    return (format!("may not kill {}", victim.name), false);
+                }
+                if victim.pid == own.as_raw() {
+                    return ("SIGKILL to the command".into(), true);
+                }
+                (format!("SIGKILL to {}", victim.name), false)
+            }
+            Strike::Signal(signal) => {
+                let _ = kill(own, signal);
+                (format!("{signal} to the command"), true)
+            }
+            Strike::Twice(signal) => {
+                let _ = kill(own, signal);
+                std::thread::sleep(Duration::from_micros(self.dice.below(5_000)));
+                let _ = kill(own, signal);
+                (format!("{signal} twice to the command"), true)
+            }
+            Strike::Close => {
+                if let Some(mut terminal) = terminal.take() {
+                    terminal.close();
+                }
+                ("its terminal is closed".into(), true)
+            }
+            Strike::LogOut => {
+                for one in all().iter().filter(|one| one.session == own.as_raw()) {
+                    let _ = kill(Pid::from_raw(one.pid), Signal::SIGKILL);
+                }
+                ("logout".into(), true)
+            }
+        }
     }
 
     fn one(&mut self, number: u64) {
         let file = self.file.to_string_lossy().into_owned();
         let other = self.other.to_string_lossy().into_owned();
-        let verbs: [&[&str]; 7] = [
+        let verbs: [&[&str]; 11] = [
+            &["up", &file],
             &["up", &file],
             &["up", &file],
             &["apply", &other],
             &["exec", "client", "--", "sh", "-c", "sleep 0.05; exec true"],
+            &["exec", "client", "--", "sleep", "1000"],
+            &["shell", "client"],
+            &["logs", "-f"],
             &["fault", "kill", "web1"],
             &["fault", "link", "client", "left"],
             &["down", "storm"],
         ];
         let verb = *self.dice.pick(&verbs);
+        // Half of all strikes are kill -9 of whatever lives.
+        let strike = match self.dice.below(12) {
+            0 => Strike::Signal(Signal::SIGTERM),
+            1 => Strike::Signal(Signal::SIGINT),
+            2 => Strike::Twice(Signal::SIGINT),
+            3 => Strike::Signal(Signal::SIGHUP),
+            4 => Strike::Close,
+            5 => Strike::LogOut,
+            _ => Strike::Kill,
+        };
         if verb[0] == "up" {
             self.host.lab(&["down", "--all"]).ok();
             self.nothing_is_left("after down");
         } else if !self.is_up() {
             self.host.up(&self.file);
         }
-        let mut command = self.start(verb);
+        let at_terminal = matches!(strike, Strike::Close | Strike::LogOut)
+            || verb[0] == "shell"
+            || self.dice.below(3) == 0;
+        let (mut terminal, mut command) = self.start(verb, at_terminal);
         // The random moment that this is about.
-        let moment =
-            Duration::from_micros(
-                self.dice
-                    .below(if verb[0] == "up" { 400_000 } else { 40_000 }),
-            );
+        let longest = if verb[0] == "up" { 400_000 } else { 40_000 };
+        let moment = Duration::from_micros(self.dice.below(longest));
         std::thread::sleep(moment);
-        let all = below();
-        let what = if all.is_empty() {
-            format!("kill {number}: {} was done", verb[0])
-        } else {
-            let victim = self.dice.pick(&all);
-            let what = format!(
-                "kill {number}: {} after {moment:?}, of {} processes {} ({})",
-                verb.join(" "),
-                all.len(),
-                victim.name,
-                victim.pid
-            );
-            let who = if victim.pid == command.id() as i32 {
-                "the command".to_owned()
-            } else {
-                victim.name.clone()
-            };
-            // Of an ordinary user's lab, processes of its other users may not be killed.
-            if kill(Pid::from_raw(victim.pid), Signal::SIGKILL).is_ok() {
-                *self
-                    .tally
-                    .entry(format!("{} while {}", who, verb[0]))
-                    .or_default() += 1;
-            }
-            what
-        };
+        let (how, command_struck) = self.strike(&strike, &command, &mut terminal);
+        let what = format!(
+            "strike {number}: {how}, {moment:?} after {}",
+            verb.join(" ")
+        );
+        *self
+            .tally
+            .entry(format!("{how} while {}", verb[0]))
+            .or_default() += 1;
+        let endless = matches!(verb[..], ["shell", ..] | ["logs", ..] | [.., "1000"]);
+        if endless && !command_struck {
+            // It may have ended all the same, with the lab.
+            let _ = kill(Pid::from_raw(command.id() as i32), Signal::SIGTERM);
+        }
         let end = Instant::now() + Duration::from_secs(60);
-        while command.try_wait().expect("wait").is_none() {
+        let status = loop {
+            if let Some(status) = command.try_wait().expect("wait") {
+                break status;
+            }
             assert!(Instant::now() < end, "{what}: the command hangs");
             std::thread::sleep(Duration::from_millis(1));
+        };
+        drop(terminal);
+        if let Strike::Signal(signal) | Strike::Twice(signal) = strike {
+            use std::os::unix::process::ExitStatusExt;
+            let interrupted = 128 + signal as i32;
+            // The signal itself ends a command that has hardly begun.
+            let status = status.code().or_else(|| Some(128 + status.signal()?));
+            let allowed = status == Some(interrupted) || status == Some(0) && !endless;
+            assert!(allowed, "{what}: it ended with {status:?}");
+            if verb[0] == "up" && status == Some(interrupted) {
+                if !matches!(strike, Strike::Twice(_)) {
+                    reap();
+                    let left: Vec<_> = below().into_iter().map(|one| one.name).collect();
+                    assert!(left.is_empty(), "{what}: left {left:?}");
+                }
+                self.nothing_is_left(&what);
+            }
         }
         // It may be dying still: a lab that lives answers.
         let end = Instant::now() + Duration::from_secs(60);
@@ -264,13 +279,34 @@ impl Storm {
             self.host.up(&self.file);
             self.is_healthy(&what);
         }
+        if verb[0] == "exec" || verb[0] == "shell" {
+            until(
+                &format!("{what}: its program ends"),
+                Duration::from_secs(10),
+                || self.host.sh("client", "pgrep -x sleep").status == 1,
+            );
+        }
         self.host.lab(&["apply", &file]).ok();
     }
 }
 
+/// What happens while a command is at work.
+enum Strike {
+    /// `kill -9` to a random process.
+    Kill,
+    /// A signal to the command.
+    Signal(Signal),
+    /// The same signal twice, shortly after each other.
+    Twice(Signal),
+    /// Its terminal is closed.
+    Close,
+    /// All of its session is killed.
+    LogOut,
+}
+
 #[test]
-fn whatever_is_killed_nothing_is_left() {
-    nix::sys::prctl::set_child_subreaper(true).expect("prctl");
+fn whatever_is_struck_nothing_is_left() {
+    adopt_orphans();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let seed = number("TIERLAB_SEED").unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -302,7 +338,7 @@ fn whatever_is_killed_nothing_is_left() {
         .map(|entry| entry.file_name())
         .collect();
     assert_eq!(left, ["storm.lock"]);
-    println!("{kills} kills, nothing left:");
+    println!("{kills} strikes, nothing left:");
     for (what, count) in &storm.tally {
         println!("{count:6}  {what}");
     }

@@ -8,6 +8,7 @@ use lab_core::run::client::{RunningLab, running_labs};
 use lab_core::run::control::Refusal;
 
 use crate::changes::sentence;
+use crate::interrupt;
 use crate::output::{Colour, Failure, Reporter, Screen};
 use crate::source::LabFile;
 
@@ -33,6 +34,7 @@ impl Apply {
     /// # Errors
     /// The lab file is not in order, its lab is not up, or the change failed.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
+        interrupt::says("nothing was changed")?;
         let (plan, _) = self.file.plan_to_build(screen)?;
         let lab = find(&plan.lab)?;
         let in_force = lab.plan()?;
@@ -58,6 +60,9 @@ impl Apply {
         }
         let mut reporter = Reporter::new(screen);
         let name = plan.lab.clone();
+        interrupt::says(&format!(
+            "the change is finished, or taken back, all the same: `lab status -l {name}` tells"
+        ))?;
         let outcome = lab.apply(plan, &mut |step| reporter.step(step));
         let took = reporter.finish();
         outcome?;

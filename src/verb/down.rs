@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use lab_core::run::client::running_labs;
 
+use crate::interrupt;
 use crate::output::{Failure, Screen};
 use crate::running::{Which, pick};
 
@@ -45,6 +46,7 @@ impl Down {
         };
         let mut outcome = Ok(ExitCode::SUCCESS);
         for lab in labs {
+            interrupt::says(&format!("{} may be ending all the same", lab.name))?;
             match lab.down() {
                 Ok(()) => screen.note(&format!("{} is down", lab.name)),
                 // The others can still be ended.

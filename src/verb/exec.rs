@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 
 use clap::Args;
+use lab_core::kernel::interrupt::is_ignored;
 use lab_core::run::client::RunningLab;
 use lab_core::run::control::{Exec as Request, ExecControl};
 use nix::sys::signal::{SigSet, Signal};
@@ -159,7 +160,8 @@ fn forward_signals() -> Result<Receiver<ExecControl>, Failure> {
         Signal::SIGUSR2,
     ]
     .into_iter()
-    .filter(|signal| !ignored(*signal))
+    // What we were started with ignored is not for the program either.
+    .filter(|signal| !is_ignored(*signal))
     .collect();
     // Threads started from here on inherit the mask, so that none of them is interrupted.
     signals
@@ -174,27 +176,4 @@ fn forward_signals() -> Result<Receiver<ExecControl>, Failure> {
         }
     });
     Ok(receiver)
-}
-
-/// Whether we were started with this signal ignored (nohup, a background job of a script): then
-/// it is not for the program either.
-fn ignored(signal: Signal) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default();
-    mask & (1 << (signal as i32 - 1)) != 0
-}
-
-#[cfg(test)]
-mod tests {
-    use nix::sys::signal::Signal;
-
-    #[test]
-    fn ignored_signals_are_known() {
-        // Rust's runtime ignores SIGPIPE, and nobody ignores SIGUSR2 here.
-        assert!(super::ignored(Signal::SIGPIPE));
-        assert!(!super::ignored(Signal::SIGUSR2));
-    }
 }

@@ -8,9 +8,11 @@ use clap::Args;
 use lab_core::plan::Plan;
 use lab_core::run::client::running_labs;
 use lab_core::run::control::{Status, Timing};
+use lab_core::run::interrupts::Interrupts;
 use lab_core::run::launcher;
 use lab_nodes::CATALOGUE;
 
+use crate::interrupt;
 use crate::output::{Colour, Failure, Reporter, Screen, Table, counted, millis};
 use crate::overview::overview;
 use crate::running::pick;
@@ -46,13 +48,22 @@ impl Up {
     /// The lab file is not in order, the host can't do it, or something did not become healthy.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
         let started = Instant::now();
+        interrupt::says("nothing is left of it")?;
         let (plan, mut stages) = self.file.plan_to_build(screen)?;
         let mut reporter = Reporter::new(screen);
+        let interrupts = Interrupts::hold()?;
         // One thread until this returns: it forks.
-        let outcome = launcher::up(plan.clone(), CATALOGUE, &mut |step| reporter.step(step));
+        let outcome = launcher::up(plan.clone(), CATALOGUE, &interrupts, &mut |step| {
+            reporter.step(step);
+        });
         reporter.finish();
         let took = started.elapsed();
         outcome?;
+        interrupt::only_ends_the_telling(&format!(
+            "{} is up all the same; `lab down {0}` ends it",
+            plan.lab
+        ))?;
+        drop(interrupts);
         stages.append(&mut reporter.stages);
         let status = pick(running_labs()?, Some(&plan.lab))?.status()?;
         if self.json {

@@ -1,6 +1,9 @@
 //! What every end-to-end test uses: the real binary, in folders of its own, looked at from outside.
 #![allow(dead_code)]
 
+pub mod processes;
+pub mod terminal;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -54,7 +57,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(command: String, output: Output) -> Self {
+    pub fn of(command: String, output: Output) -> Self {
         use std::os::unix::process::ExitStatusExt;
         let status = output
             .status
@@ -252,6 +255,15 @@ pub fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what}: not within {limit:?}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Waits until a command ends, for a minute at most; its pipes must take what it says.
+#[track_caller]
+pub fn finish(what: &str, mut child: std::process::Child) -> Outcome {
+    until(what, Duration::from_secs(60), || {
+        child.try_wait().expect("wait").is_some()
+    });
+    Outcome::of(what.to_owned(), child.wait_with_output().expect("wait"))
 }
 
 /// A lab of the project.

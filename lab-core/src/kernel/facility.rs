@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
 use super::identity::Identity;
+use super::interrupt::Held;
 use super::netns::NetNs;
 use super::network::Network;
 use super::process::{self, Fork};
@@ -106,6 +107,8 @@ enum Told {
 }
 
 fn attempt(identity: &Identity, trial: fn() -> io::Result<()>) -> io::Result<()> {
+    // Who is interrupted ends after the trial, not before what it made is gone.
+    let _interrupts = Held::hold()?;
     let (ours, theirs) = Channel::pair()?;
     let child = match process::fork(CloneFlags::empty())? {
         Fork::Child => {

@@ -8,6 +8,7 @@ pub mod conntrack;
 pub mod facility;
 pub mod heads;
 pub mod identity;
+pub mod interrupt;
 pub mod link_news;
 pub mod mount;
 pub mod netns;

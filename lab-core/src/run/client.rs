@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::control::{
     Exec, ExecControl, Hello, LogLine, PROTOCOL, Progress, Refusal, Request, Response, Status,
@@ -15,6 +16,9 @@ use crate::kernel::link_news::LinkNews;
 use crate::kernel::packet::PacketSocket;
 use crate::kernel::process;
 use crate::plan::{Fault, Plan};
+
+/// How long `down` waits for the first process of a lab that is just coming up.
+const BEING_BORN: Duration = Duration::from_secs(10);
 
 /// A lab that is up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -363,18 +367,13 @@ impl RunningLab {
     /// The lab belongs to somebody else.
     pub fn down(&self) -> Result<(), Refusal> {
         let lock = Folders::of_caller().lock(&self.name);
-        let first = || -> Option<i32> { std::fs::read_to_string(&lock).ok()?.trim().parse().ok() };
-        let Some(pid) = first() else {
-            return Err(Refusal {
-                message: format!("the lab {} is just coming up", self.name),
-                help: Some("interrupt its `lab up`, or wait until it is up".into()),
-                code: 1,
-            });
+        let Some(pid) = self.first_process(&lock)? else {
+            return Ok(());
         };
         if let Ok(pidfd) = process::pidfd(pid) {
             // While the lock is held, its text is about a living process. If the lab died between
             // our looks, the number may be another process's by now: leave that alone.
-            if is_held(&lock) && first() == Some(pid) {
+            if is_held(&lock) && recorded(&lock) == Some(pid) {
                 process::pidfd_signal(&pidfd, nix::libc::SIGKILL).map_err(|error| Refusal {
                     message: format!("can't end the lab {}: {error}", self.name),
                     help: None,
@@ -387,6 +386,34 @@ impl RunningLab {
         is_held(&lock);
         Ok(())
     }
+
+    /// The number of the lab's first process. A lab that is just coming up has none for a moment;
+    /// none where it died meanwhile.
+    fn first_process(&self, lock: &Path) -> Result<Option<i32>, Refusal> {
+        let end = Instant::now() + BEING_BORN;
+        loop {
+            if let Some(pid) = recorded(lock) {
+                return Ok(Some(pid));
+            }
+            if !is_held(lock) {
+                return Ok(None);
+            }
+            if Instant::now() > end {
+                return Err(Refusal {
+                    message: format!("the lab {} is just coming up", self.name),
+                    help: Some("interrupt its `lab up`, or wait until it is up".into()),
+                    code: 1,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The first process's number in a lock; none before it is born.
+fn recorded(lock: &Path) -> Option<i32> {
+    let text = std::fs::read_to_string(lock).ok()?;
+    text.strip_suffix('\n')?.parse().ok()
 }
 
 fn copy(mut from: std::fs::File, mut to: std::fs::File) {

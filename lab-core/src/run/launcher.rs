@@ -12,18 +12,17 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use nix::sched::CloneFlags;
 use nix::unistd::Uid;
-use serde::{Deserialize, Serialize};
 
 use super::control::{LogLine, Progress, Refusal, Timing};
 use super::folders::{Folders, make_private};
+use super::interrupts::{Interrupts, NotUp};
 use super::messages::{FromLauncher, ToLauncher};
-use super::zygote::{self, Birth};
-use super::{limits, log_files};
+use super::zygote::Birth;
+use super::{entry, limits, log_files};
 use crate::kernel::channel::Channel;
 use crate::kernel::identity::Identity;
-use crate::kernel::process::{self, Fork};
+use crate::kernel::process;
 use crate::plan::Plan;
 use crate::service::Catalogue;
 
@@ -34,19 +33,58 @@ const DYING: Duration = Duration::from_secs(10);
 /// started any thread: it forks.
 ///
 /// # Errors
-/// The lab is up already, the host can't do it, a node or a service failed; then nothing is left.
+/// The lab is up already, the host can't do it, a node or a service failed, or an interrupt came;
+/// then nothing is left.
 pub fn up(
     plan: Plan,
     catalogue: Catalogue,
+    interrupts: &Interrupts,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), Refusal> {
+) -> Result<(), NotUp> {
     let started = Instant::now();
     let folders = Folders::of_caller();
     folders.make_runtime()?;
-    let lock = take_lock(&folders, &plan.lab)?;
-    let listener = listen(&folders, &plan.lab)?;
+    let lock = take_lock(&folders, &plan.lab, interrupts)?;
+    let socket = folders.socket(&plan.lab);
+    let born = be_born(plan, catalogue, &folders, &lock, interrupts);
+    let outcome = born.and_then(|(first, keeper)| {
+        let pidfd = process::pidfd(first).map_err(|error| Refusal {
+            message: format!("the lab's first process ended at once: {error}"),
+            help: Some("its last words are in engine.log in the lab's state folder".into()),
+            code: 3,
+        })?;
+        let outcome = interrupts
+            .look()
+            .and_then(|()| record(&lock, first))
+            .and_then(|()| follow(&keeper, interrupts, started, progress));
+        if outcome.is_err() {
+            // Closing our end makes the keeper end the lab; wait until nothing is left of it.
+            drop(keeper);
+            let _ = process::pidfd_signal(&pidfd, nix::libc::SIGKILL);
+            interrupts.wait_dead(&pidfd);
+        }
+        outcome
+    });
+    outcome.map_err(|why| {
+        // The lock is ours, so it is no other lab's socket.
+        let _ = std::fs::remove_file(socket);
+        // A program that we called was interrupted, too: that is no fault of the host.
+        let _ = interrupts.look();
+        interrupts.verdict().unwrap_or(why)
+    })
+}
+
+/// The lab's first process, and the channel to its keeper.
+fn be_born(
+    plan: Plan,
+    catalogue: Catalogue,
+    folders: &Folders,
+    lock: &File,
+    interrupts: &Interrupts,
+) -> Result<(i32, Channel), NotUp> {
+    let listener = listen(folders, &plan.lab)?;
     let identity = Identity::of_caller();
-    let state = prepare_state(&folders, &plan, &identity)?;
+    let state = prepare_state(folders, &plan, &identity)?;
     let log = open_engine_log(&folders.lab_state(&plan.lab))?;
     let (ours, theirs) = Channel::pair().map_err(no_resources)?;
     let birth = Birth {
@@ -61,20 +99,8 @@ pub fn up(
         lock: lock.as_fd().try_clone_to_owned().map_err(no_resources)?,
         launcher: theirs,
     };
-    let first = be_born(&identity, birth, &ours)?;
-    let pidfd = process::pidfd(first).map_err(|error| Refusal {
-        message: format!("the lab's first process ended at once: {error}"),
-        help: Some("its last words are in engine.log in the lab's state folder".into()),
-        code: 3,
-    })?;
-    let outcome = record(&lock, first).and_then(|()| follow(&ours, started, progress));
-    if outcome.is_err() {
-        // Closing our end makes the keeper end the lab; wait until nothing is left of it.
-        drop(ours);
-        let _ = process::pidfd_signal(&pidfd, nix::libc::SIGKILL);
-        wait_dead(&pidfd);
-    }
-    outcome
+    let first = entry::be_born(&identity, birth, &ours, interrupts)?;
+    Ok((first, ours))
 }
 
 /// Log lines of a lab that is not up any more (after a crash), oldest first.
@@ -106,11 +132,13 @@ pub(super) fn wait_dead(pidfd: &OwnedFd) {
 /// Reads progress until the end.
 fn follow(
     keeper: &Channel,
+    interrupts: &Interrupts,
     started: Instant,
     progress: &mut dyn FnMut(Progress),
-) -> Result<(), Refusal> {
+) -> Result<(), NotUp> {
     let mut launched = false;
     loop {
+        interrupts.wait(keeper.as_fd())?;
         match keeper.receive::<ToLauncher>() {
             Ok(Some((ToLauncher::Progress(step), _))) => {
                 // The first word means that the keeper is at work.
@@ -120,35 +148,37 @@ fn follow(
                 progress(step);
             }
             Ok(Some((ToLauncher::Up, _))) => {
-                return keeper
-                    .send(&FromLauncher::Goodbye, &[])
-                    .map_err(|error| Refusal {
+                // The last moment at which an interrupt means that it shall not be.
+                interrupts.look()?;
+                return keeper.send(&FromLauncher::Goodbye, &[]).map_err(|error| {
+                    NotUp::Refused(Refusal {
                         message: format!("the lab ended just after it was up: {error}"),
                         help: None,
                         code: 1,
-                    });
+                    })
+                });
             }
-            Ok(Some((ToLauncher::Failed(refusal), _))) => return Err(refusal),
+            Ok(Some((ToLauncher::Failed(refusal), _))) => return Err(refusal.into()),
             Ok(None) => {
-                return Err(Refusal {
+                return Err(NotUp::Refused(Refusal {
                     message: "the lab's keeper died while the lab was coming up".into(),
                     help: Some("its last words are in engine.log in the lab's state folder".into()),
                     code: 3,
-                });
+                }));
             }
             Err(error) => {
-                return Err(Refusal {
+                return Err(NotUp::Refused(Refusal {
                     message: format!("can't understand the lab's keeper: {error}"),
                     help: None,
                     code: 3,
-                });
+                }));
             }
         }
     }
 }
 
 /// Takes the lab's lock. It is freed when the last process of the lab that holds it is dead.
-fn take_lock(folders: &Folders, lab: &str) -> Result<File, Refusal> {
+fn take_lock(folders: &Folders, lab: &str, interrupts: &Interrupts) -> Result<File, NotUp> {
     let path = folders.lock(lab);
     let file = OpenOptions::new()
         .create(true)
@@ -162,22 +192,24 @@ fn take_lock(folders: &Folders, lab: &str) -> Result<File, Refusal> {
     loop {
         match file.try_lock() {
             Ok(()) => break,
-            Err(std::fs::TryLockError::Error(error)) => return Err(cannot_write(&path, &error)),
+            Err(std::fs::TryLockError::Error(error)) => {
+                return Err(cannot_write(&path, &error).into());
+            }
             // Nobody listens: the lab is dying, or somebody looks whether it is dead.
             Err(std::fs::TryLockError::WouldBlock)
                 if UnixStream::connect(folders.socket(lab)).is_err() && Instant::now() < end =>
             {
-                std::thread::sleep(Duration::from_millis(5));
+                interrupts.pause(Duration::from_millis(5))?;
             }
             Err(std::fs::TryLockError::WouldBlock) => {
-                return Err(Refusal {
+                return Err(NotUp::Refused(Refusal {
                     message: format!("{lab} is up already, or coming up"),
                     help: Some(format!(
                         "`lab status -l {lab}` shows it, `lab apply` changes it, `lab down {lab}` \
                          ends it"
                     )),
                     code: 2,
-                });
+                }));
             }
         }
     }
@@ -188,16 +220,18 @@ fn take_lock(folders: &Folders, lab: &str) -> Result<File, Refusal> {
 }
 
 /// Writes the first process's id into the lock, for `lab down` to wait on.
-fn record(mut lock: &File, first: i32) -> Result<(), Refusal> {
+fn record(mut lock: &File, first: i32) -> Result<(), NotUp> {
     let mut write = || -> io::Result<()> {
         lock.set_len(0)?;
         lock.rewind()?;
         writeln!(lock, "{first}")
     };
-    write().map_err(|error| Refusal {
-        message: format!("can't write the lab's lock: {error}"),
-        help: Some("free some space on the runtime folder's file system".into()),
-        code: 3,
+    write().map_err(|error| {
+        NotUp::Refused(Refusal {
+            message: format!("can't write the lab's lock: {error}"),
+            help: Some("free some space on the runtime folder's file system".into()),
+            code: 3,
+        })
     })
 }
 
@@ -266,65 +300,11 @@ fn cannot_write(path: &Path, error: &io::Error) -> Refusal {
     }
 }
 
-fn no_resources(error: io::Error) -> Refusal {
+pub(super) fn no_resources(error: io::Error) -> Refusal {
     Refusal {
         message: format!("the host gives no more resources: {error}"),
         help: Some("look at `ulimit -a`: open files and processes".into()),
         code: 3,
-    }
-}
-
-/// The child that enters the namespaces ↔ the launcher.
-#[derive(Debug, Serialize, Deserialize)]
-enum Step {
-    /// In a new user namespace, waiting for its maps.
-    Entered,
-    /// The maps are written.
-    Mapped,
-    /// The first process was forked.
-    Born(i32),
-    /// A call was refused.
-    Refused { what: String, error: String },
-}
-
-/// Forks the lab's first process in namespaces of its own; gives its id as the host sees it.
-fn be_born(identity: &Identity, birth: Birth, launcher: &Channel) -> Result<i32, Refusal> {
-    let (ours, theirs) = Channel::pair().map_err(no_resources)?;
-    let child = match process::fork(CloneFlags::empty()).map_err(no_resources)? {
-        Fork::Child => {
-            drop(ours);
-            // Our copy of the launcher's end must not keep the channel open.
-            let _ = nix::unistd::close(std::os::fd::AsRawFd::as_raw_fd(launcher));
-            enter(identity, birth, &theirs)
-        }
-        Fork::Parent(pid) => pid,
-    };
-    drop(theirs);
-    drop(birth);
-    let first = converse(identity, child, &ours);
-    let _ = nix::sys::wait::waitpid(child, None);
-    first
-}
-
-fn converse(
-    identity: &Identity,
-    child: nix::unistd::Pid,
-    channel: &Channel,
-) -> Result<i32, Refusal> {
-    loop {
-        match channel.receive::<Step>() {
-            Ok(Some((Step::Entered, _))) => {
-                identity
-                    .apply(child)
-                    .map_err(|error| forbidden("mapping users", &error.to_string()))?;
-                channel.send(&Step::Mapped, &[]).map_err(no_resources)?;
-            }
-            Ok(Some((Step::Born(first), _))) => return Ok(first),
-            Ok(Some((Step::Refused { what, error }, _))) => return Err(forbidden(&what, &error)),
-            Ok(Some((Step::Mapped, _))) => {}
-            Ok(None) => return Err(forbidden("entering namespaces", "the child ended")),
-            Err(error) => return Err(no_resources(error)),
-        }
     }
 }
 
@@ -340,63 +320,4 @@ pub fn forbidden(what: &str, error: &str) -> Refusal {
         ),
         code: 3,
     }
-}
-
-/// The child: a new user namespace, its maps, then all the others and the first process in them.
-fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
-    let refuse = |what: &str, error: &dyn std::fmt::Display| -> ! {
-        let step = Step::Refused {
-            what: what.into(),
-            error: error.to_string(),
-        };
-        let _ = launcher.send(&step, &[]);
-        process::exit_now(3)
-    };
-    if let Err(error) = nix::sched::unshare(CloneFlags::CLONE_NEWUSER) {
-        refuse("a user namespace", &error);
-    }
-    let mapped = launcher
-        .send(&Step::Entered, &[])
-        .and_then(|()| launcher.receive::<Step>());
-    if !matches!(mapped, Ok(Some((Step::Mapped, _)))) {
-        process::exit_now(3);
-    }
-    if let Err(error) = become_root(identity) {
-        refuse("becoming root of the lab", &error);
-    }
-    let flags = CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWIPC;
-    if let Err(error) = nix::sched::unshare(flags) {
-        refuse(
-            "process, mount, network, host name and IPC namespaces",
-            &error,
-        );
-    }
-    match process::fork(CloneFlags::empty()) {
-        Ok(Fork::Child) => {
-            let _ = nix::unistd::close(std::os::fd::AsRawFd::as_raw_fd(launcher));
-            zygote::run(birth)
-        }
-        Ok(Fork::Parent(pid)) => {
-            let _ = launcher.send(&Step::Born(pid.as_raw()), &[]);
-            process::exit_now(0)
-        }
-        Err(error) => refuse("forking", &error),
-    }
-}
-
-fn become_root(identity: &Identity) -> io::Result<()> {
-    use nix::unistd::{Gid, setgroups, setresgid, setresuid};
-    match setgroups(&[]) {
-        // Who may map one id only, may not change groups either.
-        Err(nix::errno::Errno::EPERM) if !identity.has_other_users() => {}
-        result => result?,
-    }
-    setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0))?;
-    setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0))?;
-    // Changing ids made /proc/self root's; the next forks read it.
-    process::set_dumpable()
 }

@@ -11,7 +11,9 @@
 
 pub mod client;
 pub mod control;
+mod entry;
 mod folders;
+pub mod interrupts;
 mod keeper;
 pub mod launcher;
 mod limits;

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use nix::sched::CloneFlags;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigSet, Signal, kill, killpg};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid, User};
 
@@ -99,15 +99,29 @@ pub(super) fn open_terminal(size: TerminalSize) -> io::Result<(OwnedFd, OwnedFd)
 pub(super) fn start(command: &Command, stdio: Stdio) -> Result<Pid, Refusal> {
     let program = find(command)?;
     let user = command.user.as_deref().map(find_user).transpose()?;
-    match process::fork(CloneFlags::empty()) {
+    let cannot = |error: io::Error| Refusal {
+        message: format!("no further process can be started: {error}"),
+        help: Some("look at `ulimit -u` and at the host's memory".into()),
+        code: 3,
+    };
+    // What the supervisor is told before it listens must wait, not end it.
+    let before = told()
+        .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+        .map_err(|error| cannot(error.into()))?;
+    let started = match process::fork(CloneFlags::empty()) {
         Ok(Fork::Parent(pid)) => Ok(pid),
         Ok(Fork::Child) => supervise(command, &program, user.as_ref(), stdio),
-        Err(error) => Err(Refusal {
-            message: format!("no further process can be started: {error}"),
-            help: Some("look at `ulimit -u` and at the host's memory".into()),
-            code: 3,
-        }),
-    }
+        Err(error) => Err(cannot(error)),
+    };
+    let _ = before.thread_set_mask();
+    started
+}
+
+/// What a supervisor is told by: its children's ends, to stop, to pass a signal on.
+fn told() -> SigSet {
+    [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGUSR1]
+        .into_iter()
+        .collect()
 }
 
 fn find(command: &Command) -> Result<PathBuf, Refusal> {
@@ -155,10 +169,7 @@ fn find_user(name: &str) -> Result<User, Refusal> {
 
 /// The supervisor: forks the program, ends its tree when asked or when the program ends.
 fn supervise(command: &Command, program: &Path, user: Option<&User>, stdio: Stdio) -> ! {
-    let mut signals = SigSet::empty();
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGUSR1] {
-        signals.add(signal);
-    }
+    let signals = told();
     if signals.thread_set_mask().is_err() || process::become_subreaper().is_err() {
         process::exit_now(126);
     }
@@ -167,6 +178,10 @@ fn supervise(command: &Command, program: &Path, user: Option<&User>, stdio: Stdi
         Ok(Fork::Parent(pid)) => pid,
         Err(_) => process::exit_now(126),
     };
+    if matches!(stdio, Stdio::Passed(_)) {
+        // As it does itself: whoever comes first. It may have executed its program by now (EACCES).
+        let _ = nix::unistd::setpgid(main, main);
+    }
     // Nothing may stay open here: a pipe's reader waits for the last writer.
     drop(stdio);
     process::close_other_descriptors(&[]);
@@ -186,12 +201,12 @@ fn supervise(command: &Command, program: &Path, user: Option<&User>, stdio: Stdi
             }
             Ok((signal, number)) if signal == Signal::SIGUSR1 as i32 => {
                 if let Ok(signal) = Signal::try_from(number) {
-                    let _ = killpg(main, signal);
+                    signal_group(main, signal);
                 }
             }
             Ok(_) => {
-                let _ = killpg(main, Signal::SIGTERM);
-                let _ = killpg(main, Signal::SIGHUP);
+                signal_group(main, Signal::SIGTERM);
+                signal_group(main, Signal::SIGHUP);
                 break wait_a_while(main, &signals).unwrap_or(128 + Signal::SIGKILL as i32);
             }
             Err(_) => process::exit_now(126),
@@ -199,6 +214,13 @@ fn supervise(command: &Command, program: &Path, user: Option<&User>, stdio: Stdi
     };
     end_descendants();
     process::exit_now(status)
+}
+
+/// Signals the group that `main` leads, or `main` where it has not begun to lead one yet.
+fn signal_group(main: Pid, signal: Signal) {
+    if killpg(main, signal).is_err() {
+        let _ = kill(main, signal);
+    }
 }
 
 /// Reaps children; the status of `main` if it was among them.

@@ -17,6 +17,7 @@ use super::messages::{FromZygote, ToLauncher, ToZygote};
 use super::node::Inheritance;
 use super::{keeper, launcher, node, template};
 use crate::kernel::channel::Channel;
+use crate::kernel::interrupt;
 use crate::kernel::process::{self, Fork};
 use crate::plan::Plan;
 use crate::service::Catalogue;
@@ -95,6 +96,7 @@ pub(super) fn run(birth: Birth) -> ! {
 
 fn settle(birth: &Birth) -> io::Result<()> {
     nix::unistd::setsid()?;
+    interrupt::forget()?;
     let nothing = OwnedFd::from(std::fs::File::open("/dev/null")?);
     process::redirect(&nothing, 0)?;
     process::redirect(&birth.log, 1)?;
