@@ -1,0 +1,127 @@
+//! What a change of a lab opens and closes: both labs are asked the same questions.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::matrix::{Cell, Decider, cell};
+use super::network::Model;
+use super::ports;
+use super::way::Outcome;
+
+/// How far a packet gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reach {
+    /// It does not arrive, or no answer does.
+    Blocked,
+    /// It arrives where nobody listens.
+    Passes,
+    /// It arrives where somebody listens.
+    Open,
+}
+
+/// A way that a change opened or closed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Change {
+    /// Nodes that ask.
+    pub from: Vec<String>,
+    /// The address.
+    pub address: IpAddr,
+    /// What people call it.
+    pub to: Option<String>,
+    /// Protocol and ports.
+    pub kinds: Vec<String>,
+    /// How far it got.
+    pub was: Reach,
+    /// How far it gets.
+    pub is: Reach,
+    /// Rules that decided before.
+    pub before: Vec<Decider>,
+    /// Rules that decide now: those that opened it or closed it.
+    pub after: Vec<Decider>,
+}
+
+/// What differs between two labs, for nodes and addresses that both have: a node that is new opens
+/// nothing to those that were there but by what stands on it, which is listed, too.
+pub fn changes(old: &Model<'_>, new: &Model<'_>) -> Vec<Change> {
+    let classes = ports::classes([(old.lab, old.plan), (new.lab, new.plan)].into_iter());
+    let nodes: BTreeSet<&String> = old.plan.nodes.keys().chain(new.plan.nodes.keys()).collect();
+    let addresses: BTreeSet<IpAddr> = [old, new]
+        .iter()
+        .flat_map(|model| model.plan.nodes.values())
+        .flat_map(|node| &node.links)
+        .flat_map(|link| &link.addresses)
+        .map(ipnet::IpNet::addr)
+        .collect();
+    let mut found: Vec<Change> = Vec::new();
+    for node in nodes {
+        // Lines about one node and address that differ in ports only become one.
+        let mut of_node: Vec<Change> = Vec::new();
+        for address in &addresses {
+            let holder = new.holder(*address).or_else(|| old.holder(*address));
+            if holder == Some(node) {
+                continue;
+            }
+            for (kind, class) in &classes {
+                let ask = |model: &Model<'_>| {
+                    let node = model.plan.nodes.get(node)?;
+                    Some(cell(*kind, &model.way(node, *address, *kind)))
+                };
+                let (before, after) = (ask(old), ask(new));
+                let (was, is) = (reach(before.as_ref()), reach(after.as_ref()));
+                if was == is {
+                    continue;
+                }
+                let deciders =
+                    |cell: Option<Cell>| cell.map(|cell| cell.deciders).unwrap_or_default();
+                let change = Change {
+                    from: vec![node.clone()],
+                    address: *address,
+                    to: new.name_of(*address).or_else(|| old.name_of(*address)),
+                    kinds: vec![class.clone()],
+                    was,
+                    is,
+                    before: deciders(before),
+                    after: deciders(after),
+                };
+                join(&mut of_node, change, |known, change| {
+                    known.kinds.extend(change.kinds)
+                });
+            }
+        }
+        for change in of_node {
+            join(&mut found, change, |known, change| {
+                known.from.extend(change.from)
+            });
+        }
+    }
+    found.sort_by_key(|change| (change.is < change.was, change.address));
+    found
+}
+
+/// Adds a change, or to the one that is like it but in what `grow` joins.
+fn join(all: &mut Vec<Change>, change: Change, grow: impl Fn(&mut Change, Change)) {
+    let like = |known: &&mut Change| {
+        known.address == change.address
+            && (known.was, known.is) == (change.was, change.is)
+            && known.before == change.before
+            && known.after == change.after
+            && (known.kinds == change.kinds || known.from == change.from)
+    };
+    match all.iter_mut().find(like) {
+        Some(known) => grow(known, change),
+        None => all.push(change),
+    }
+}
+
+fn reach(cell: Option<&Cell>) -> Reach {
+    let outcomes = cell.map(|cell| &cell.outcomes);
+    let best = outcomes.into_iter().flatten().map(|outcome| match outcome {
+        Outcome::Open | Outcome::Reached => Reach::Open,
+        Outcome::Refused => Reach::Passes,
+        Outcome::Unreachable | Outcome::Dropped => Reach::Blocked,
+    });
+    best.max().unwrap_or(Reach::Blocked)
+}
