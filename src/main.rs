@@ -9,6 +9,7 @@ mod changes;
 mod cli;
 mod counters;
 mod embedded;
+mod explained;
 mod graph;
 mod journey;
 mod output;

@@ -7,6 +7,7 @@ pub mod cp;
 pub mod doctor;
 pub mod down;
 pub mod exec;
+pub mod explain;
 pub mod fault;
 pub mod graph;
 pub mod heal;
