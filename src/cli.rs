@@ -63,6 +63,7 @@ pub enum Verb {
     Fault(verb::fault::FaultArgs),
     Heal(verb::heal::Heal),
     Explain(verb::explain::Explain),
+    Matrix(verb::matrix::MatrixArgs),
     Graph(verb::graph::Graph),
     Check(verb::check::Check),
     Schema(verb::schema::Schema),
@@ -95,6 +96,7 @@ impl Cli {
             Verb::Trace(verb) => verb.run(which, screen),
             Verb::Fault(verb) => verb.run(which, screen),
             Verb::Heal(verb) => verb.run(which, screen),
+            Verb::Matrix(verb) => verb.run(which, screen),
             Verb::Graph(verb) => verb.run(which, screen),
         }
     }

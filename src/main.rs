@@ -12,6 +12,7 @@ mod embedded;
 mod explained;
 mod graph;
 mod journey;
+mod matrix;
 mod output;
 mod overview;
 mod running;

@@ -13,6 +13,7 @@ pub mod graph;
 pub mod heal;
 pub mod init;
 pub mod logs;
+pub mod matrix;
 pub mod schema;
 pub mod shell;
 pub mod status;
