@@ -160,12 +160,11 @@ fn way(way: &Way, head: &str) -> Vec<Item> {
         Then::Choice {
             vip,
             random,
-            rule,
             place,
             branches,
+            out,
         } => {
             let node = way.hops.last().map_or("", |hop| hop.node.as_str());
-            let of = vip.as_ref().unwrap_or(rule);
             let how = match random {
                 true => "by chance",
                 false => "one after the other",
@@ -173,9 +172,13 @@ fn way(way: &Way, head: &str) -> Vec<Item> {
             let mut choice = Item {
                 label: "choice",
                 head: format!(
-                    "{node} sends it to one of {} members of {of}, {how}{}",
+                    "{node} sends it to one of {} members of {vip}, {how}{}{}",
                     branches.len(),
-                    at_place(place.as_ref())
+                    at_place(place.as_ref()),
+                    match out.is_empty() {
+                        true => String::new(),
+                        false => format!("; out of it: {}", out.join(", ")),
+                    }
                 ),
                 ..Item::default()
             };
@@ -226,6 +229,13 @@ fn passed(hop: &Hop, first: bool, lines: &mut Vec<[String; 3]>) {
                     place.clone(),
                 )
             }
+            Step::NoMember { vip, out } => (
+                format!(
+                    "no member of {vip} answers its health check: {}",
+                    out.join(", ")
+                ),
+                None,
+            ),
             Step::Verdict(verdict) => (
                 format!("{} {}", decided(verdict), by(verdict)),
                 verdict.place.clone(),

@@ -229,7 +229,9 @@ fn wrong_lookup(
             None => {}
         }
     }
-    if trouble.is_none() && seen == predicted {
+    // No answer is no address, too; only where an address was predicted it is news.
+    let as_predicted = seen == predicted && (trouble.is_none() || predicted.is_empty());
+    if as_predicted {
         return None;
     }
     let words = |addresses: &BTreeSet<IpAddr>| match addresses.is_empty() {

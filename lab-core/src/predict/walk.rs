@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::network::{Model, Routed};
 use super::rules::{Seen, State, decide};
 use super::way::{Branch, End, Hop, Outcome, Packet, Step, Then, Verdict, Way};
-use crate::check::ProgramHealth;
+use crate::check::{Balancer, BalancerMode, ProgramHealth};
 use crate::plan::{Action, Hook, LinkPlan, NodePlan, ProcessKind, Rule, Target, Transport};
 
 /// Most nodes passed: a packet begins with this many hops to live (`ip_default_ttl`).
@@ -42,6 +42,14 @@ struct Standing<'l> {
     /// After what was done to it so far.
     packet: Packet,
     translated: bool,
+}
+
+/// How a VIP spreads connections.
+struct Spread<'l, 'r> {
+    vip: &'l Balancer,
+    random: bool,
+    rule: &'r str,
+    place: Option<&'r String>,
 }
 
 /// A way in the making.
@@ -141,25 +149,54 @@ impl<'l> Model<'l> {
                 id,
                 place,
                 ..
-            }) => match &targets[..] {
-                [only] => self.translate(at, only, id, place.as_ref(), making),
-                several => self.choose(at, several, *random, id, place.as_ref(), making),
+            }) => match (self.vip(node, id), &targets[..]) {
+                (Some(vip), targets) => {
+                    let spread = Spread {
+                        vip,
+                        random: *random,
+                        rule: id,
+                        place: place.as_ref(),
+                    };
+                    self.choose(at, targets, &spread, making)
+                }
+                (None, [target, ..]) => self.translate(at, target, id, place.as_ref(), making),
+                (None, []) => self.send(at, making),
             },
             _ => self.send(at, making),
         }
     }
 
+    /// The VIP that a rule of a node belongs to.
+    fn vip(&self, node: &NodePlan, rule: &str) -> Option<&'l Balancer> {
+        let balancer = self.lab.balancers.get(rule.strip_prefix("vip ")?)?;
+        (balancer.node == node.name).then_some(balancer)
+    }
+
+    /// Sends it to one of the members that are well; without any the node itself is asked.
     fn choose(
         &self,
         at: Standing<'l>,
         targets: &[Target],
-        random: bool,
-        rule: &str,
-        place: Option<&String>,
-        making: Making,
+        spread: &Spread<'l, '_>,
+        mut making: Making,
     ) -> Way {
-        let branches = targets
+        let (well, out): (Vec<&Target>, Vec<&Target>) = targets
             .iter()
+            .partition(|target| self.is_well(spread.vip, target));
+        let name = |target: &&Target| {
+            self.name_of(target.address)
+                .unwrap_or_else(|| target.address.to_string())
+        };
+        let out: Vec<String> = out.iter().map(name).collect();
+        if well.is_empty() {
+            making.step(Step::NoMember {
+                vip: spread.vip.name.clone(),
+                out,
+            });
+            return self.send(at, making);
+        }
+        let branches = well
+            .into_iter()
             .map(|target| {
                 let hop = Hop {
                     node: at.node.name.clone(),
@@ -172,35 +209,39 @@ impl<'l> Model<'l> {
                     trail: making.trail.clone(),
                 };
                 Branch {
-                    member: self
-                        .name_of(target.address)
-                        .unwrap_or_else(|| target.address.to_string()),
+                    member: name(&target),
                     address: target.address,
-                    way: self.translate(at, target, rule, place, branch),
+                    way: self.translate(at, target, spread.rule, spread.place, branch),
                 }
             })
             .collect();
-        let here = at.packet.destination;
-        let vip = self
-            .lab
-            .balancers
-            .values()
-            .find(|balancer| {
-                balancer.node == at.node.name
-                    && balancer.vips.contains(&here)
-                    && rule.strip_prefix("vip ") == Some(&*balancer.name)
-            })
-            .map(|balancer| balancer.name.clone());
         Way {
             hops: making.hops,
             then: Then::Choice {
-                vip,
-                random,
-                rule: rule.into(),
-                place: place.cloned(),
+                vip: spread.vip.name.clone(),
+                random: spread.random,
+                place: spread.place.cloned(),
                 branches,
+                out,
             },
         }
+    }
+
+    /// Whether a member answers the health check of its VIP, as far as the plan knows: somebody listens
+    /// on the port asked. Without the service that asks, all members stay.
+    fn is_well(&self, vip: &Balancer, target: &Target) -> bool {
+        let BalancerMode::Layer4 { pool, .. } = &vip.mode else {
+            return true;
+        };
+        let Some(node) = self.plan.nodes.get(&vip.node) else {
+            return true;
+        };
+        if !node.processes.iter().any(|process| process.running) {
+            return true;
+        }
+        let asked = self.way(node, target.address, Kind::Tcp(pool.health.port));
+        let outcomes = asked.outcomes();
+        outcomes.contains(&Outcome::Open) || outcomes.contains(&Outcome::Reached)
     }
 
     fn translate(

@@ -83,6 +83,13 @@ pub enum Step {
         /// `file:line` behind it.
         place: Option<String>,
     },
+    /// No member of a VIP answers its health check: nothing is translated.
+    NoMember {
+        /// The VIP.
+        vip: String,
+        /// Its members.
+        out: Vec<String>,
+    },
     /// A chain decided.
     Verdict(Verdict),
 }
@@ -124,15 +131,15 @@ pub enum Then {
     /// The last node sends it to one of several.
     Choice {
         /// The VIP.
-        vip: Option<String>,
+        vip: String,
         /// Each by chance; else one after the other.
         random: bool,
-        /// The rule's id.
-        rule: String,
         /// `file:line` behind it.
         place: Option<String>,
         /// All that may be chosen.
         branches: Vec<Branch>,
+        /// Members that do not answer the health check.
+        out: Vec<String>,
     },
 }
 
