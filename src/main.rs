@@ -5,6 +5,7 @@
 //! thread or an async runtime before [`lab_core::run::launcher::up`] returns.
 #![forbid(unsafe_code)]
 
+mod against;
 mod changes;
 mod cli;
 mod counters;

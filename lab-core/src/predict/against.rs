@@ -22,15 +22,22 @@ pub enum Reach {
     Open,
 }
 
-/// A way that a change opened or closed.
+/// An address, and what people call it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Place {
+    /// The address.
+    pub address: IpAddr,
+    /// What people call it.
+    pub name: Option<String>,
+}
+
+/// Ways that a change opened or closed, all by the same rules.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
     /// Nodes that ask.
     pub from: Vec<String>,
-    /// The address.
-    pub address: IpAddr,
-    /// What people call it.
-    pub to: Option<String>,
+    /// What they ask.
+    pub to: Vec<Place>,
     /// Protocol and ports.
     pub kinds: Vec<String>,
     /// How far it got.
@@ -55,7 +62,7 @@ pub fn changes(old: &Model<'_>, new: &Model<'_>) -> Vec<Change> {
         .flat_map(|link| &link.addresses)
         .map(ipnet::IpNet::addr)
         .collect();
-    let mut found: Vec<Change> = Vec::new();
+    let mut by_node: Vec<Change> = Vec::new();
     for node in nodes {
         // Lines about one node and address that differ in ports only become one.
         let mut of_node: Vec<Change> = Vec::new();
@@ -78,8 +85,10 @@ pub fn changes(old: &Model<'_>, new: &Model<'_>) -> Vec<Change> {
                     |cell: Option<Cell>| cell.map(|cell| cell.deciders).unwrap_or_default();
                 let change = Change {
                     from: vec![node.clone()],
-                    address: *address,
-                    to: new.name_of(*address).or_else(|| old.name_of(*address)),
+                    to: vec![Place {
+                        address: *address,
+                        name: new.name_of(*address).or_else(|| old.name_of(*address)),
+                    }],
                     kinds: vec![class.clone()],
                     was,
                     is,
@@ -92,23 +101,33 @@ pub fn changes(old: &Model<'_>, new: &Model<'_>) -> Vec<Change> {
             }
         }
         for change in of_node {
-            join(&mut found, change, |known, change| {
+            join(&mut by_node, change, |known, change| {
                 known.from.extend(change.from)
             });
         }
     }
-    found.sort_by_key(|change| (change.is < change.was, change.address));
+    let mut found: Vec<Change> = Vec::new();
+    for change in by_node {
+        join(&mut found, change, |known, change| {
+            known.to.extend(change.to)
+        });
+    }
+    found.sort_by_key(|change| change.is < change.was);
     found
 }
 
-/// Adds a change, or to the one that is like it but in what `grow` joins.
+/// Adds a change, or to one that differs in a single thing: `grow` joins that.
 fn join(all: &mut Vec<Change>, change: Change, grow: impl Fn(&mut Change, Change)) {
     let like = |known: &&mut Change| {
-        known.address == change.address
-            && (known.was, known.is) == (change.was, change.is)
+        let same = [
+            known.from == change.from,
+            known.to == change.to,
+            known.kinds == change.kinds,
+        ];
+        (known.was, known.is) == (change.was, change.is)
             && known.before == change.before
             && known.after == change.after
-            && (known.kinds == change.kinds || known.from == change.from)
+            && same.iter().filter(|same| **same).count() == 2
     };
     match all.iter_mut().find(like) {
         Some(known) => grow(known, change),

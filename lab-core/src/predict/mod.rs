@@ -21,7 +21,7 @@ mod rules;
 mod walk;
 mod way;
 
-pub use against::{Change, Reach, changes};
+pub use against::{Change, Place, Reach, changes};
 pub use clients::clients;
 pub use explain::{Aim, Explanation, Unasked, explain};
 pub use kind::{Destination, Kind};
