@@ -95,43 +95,47 @@ pub fn changes(old: &Model<'_>, new: &Model<'_>) -> Vec<Change> {
                     before: deciders(before),
                     after: deciders(after),
                 };
-                join(&mut of_node, change, |known, change| {
-                    known.kinds.extend(change.kinds)
-                });
+                join(&mut of_node, change, Joined::Kinds);
             }
         }
         for change in of_node {
-            join(&mut by_node, change, |known, change| {
-                known.from.extend(change.from)
-            });
+            join(&mut by_node, change, Joined::From);
         }
     }
     let mut found: Vec<Change> = Vec::new();
     for change in by_node {
-        join(&mut found, change, |known, change| {
-            known.to.extend(change.to)
-        });
+        join(&mut found, change, Joined::To);
     }
     found.sort_by_key(|change| change.is < change.was);
     found
 }
 
-/// Adds a change, or to one that differs in a single thing: `grow` joins that.
-fn join(all: &mut Vec<Change>, change: Change, grow: impl Fn(&mut Change, Change)) {
+/// What changes that are alike otherwise may differ in, to become one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Kinds,
+    From,
+    To,
+}
+
+/// Adds a change, or to one that differs from it in this only.
+fn join(all: &mut Vec<Change>, change: Change, joined: Joined) {
     let like = |known: &&mut Change| {
-        let same = [
-            known.from == change.from,
-            known.to == change.to,
-            known.kinds == change.kinds,
-        ];
         (known.was, known.is) == (change.was, change.is)
             && known.before == change.before
             && known.after == change.after
-            && same.iter().filter(|same| **same).count() == 2
+            && (joined == Joined::Kinds || known.kinds == change.kinds)
+            && (joined == Joined::From || known.from == change.from)
+            && (joined == Joined::To || known.to == change.to)
     };
-    match all.iter_mut().find(like) {
-        Some(known) => grow(known, change),
-        None => all.push(change),
+    let Some(known) = all.iter_mut().find(like) else {
+        all.push(change);
+        return;
+    };
+    match joined {
+        Joined::Kinds => known.kinds.extend(change.kinds),
+        Joined::From => known.from.extend(change.from),
+        Joined::To => known.to.extend(change.to),
     }
 }
 
