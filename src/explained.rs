@@ -150,12 +150,19 @@ fn way(way: &Way, head: &str) -> Vec<Item> {
             back,
             outcome,
             onward,
+            unpublished,
         } => {
             if let Some(back) = back {
                 items.push(returned(back));
             }
             items.push(ended(way, end, back.as_ref(), *outcome));
             items.extend(onward.iter().map(gone_on));
+            items.extend(unpublished.as_ref().map(|vip| Item {
+                label: "onward",
+                head: format!("{vip} publishes no site of that name: it answers itself"),
+                colour: Some(Colour::Red),
+                ..Item::default()
+            }));
         }
         Then::Choice {
             vip,

@@ -50,8 +50,8 @@ pub struct Change {
     pub after: Vec<Decider>,
 }
 
-/// What differs between two labs, for nodes and addresses that both have: a node that is new opens
-/// nothing to those that were there but by what stands on it, which is listed, too.
+/// What differs between two labs, for all nodes and addresses of both: what only one of them has is
+/// out of reach in the other.
 pub fn changes(old: &Model<'_>, new: &Model<'_>) -> Vec<Change> {
     let classes = ports::classes([(old.lab, old.plan), (new.lab, new.plan)].into_iter());
     let nodes: BTreeSet<&String> = old.plan.nodes.keys().chain(new.plan.nodes.keys()).collect();

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::kind::{Destination, Kind};
 use super::names::Lookup;
 use super::network::Model;
-use super::way::{End, Onward, Then, Way};
-use crate::check::BalancerMode;
+use super::way::{End, Onward, Packet, Then, Way};
+use crate::check::{Balancer, BalancerMode, Site};
 use crate::model::nearest;
 use crate::plan::NodePlan;
 
@@ -95,7 +95,10 @@ pub fn explain(model: &Model<'_>, from: &str, to: &Destination) -> Result<Explan
     };
     for address in addresses {
         let mut way = model.way(node, address, to.kind);
-        go_on(model, &mut way, &to.host, MOST_PROXIES);
+        // What is asked for by address, or by a word that is no host name, names its site later.
+        let host = (explanation.lookup.is_some() && !explanation.word_of_the_file)
+            .then_some(to.host.as_str());
+        go_on(model, &mut way, host, MOST_PROXIES);
         explanation.ways.push(Aim {
             address,
             name: model.name_of(address),
@@ -148,7 +151,7 @@ fn word_of_the_file(model: &Model<'_>, word: &str) -> Vec<IpAddr> {
 }
 
 /// Adds the connections that proxies make where the way ends at one.
-fn go_on(model: &Model<'_>, way: &mut Way, host: &str, left: usize) {
+fn go_on(model: &Model<'_>, way: &mut Way, host: Option<&str>, left: usize) {
     let Some(last) = way.hops.last() else { return };
     match &mut way.then {
         Then::Choice { branches, .. } => {
@@ -159,15 +162,22 @@ fn go_on(model: &Model<'_>, way: &mut Way, host: &str, left: usize) {
         Then::End {
             end: End::Listens { .. },
             onward,
+            unpublished,
             ..
         } if left > 0 => {
-            *onward = connections(
-                model,
-                &last.node,
-                last.packet.destination,
-                last.packet.kind,
-                host,
-            );
+            let Packet {
+                destination, kind, ..
+            } = last.packet;
+            for (vip, sites) in sites(model, &last.node, destination, kind) {
+                let asked = |site: &&&Site| host.is_none_or(|host| is_of(site, host));
+                let wanted: Vec<_> = sites.iter().filter(asked).collect();
+                if wanted.is_empty() {
+                    *unpublished = Some(vip.name.clone());
+                }
+                for site in wanted {
+                    onward.extend(connections(model, vip, site));
+                }
+            }
             for onward in onward {
                 go_on(model, &mut onward.way, host, left - 1);
             }
@@ -176,44 +186,49 @@ fn go_on(model: &Model<'_>, way: &mut Way, host: &str, left: usize) {
     }
 }
 
-fn connections(
-    model: &Model<'_>,
+fn is_of(site: &Site, host: &str) -> bool {
+    let mut hosts = site.hosts.iter();
+    hosts.any(|known| known.eq_ignore_ascii_case(host))
+}
+
+/// The proxies of a node that answer at an address and port, with their sites there.
+fn sites<'l>(
+    model: &Model<'l>,
     node: &str,
     address: IpAddr,
     kind: Kind,
-    host: &str,
-) -> Vec<Onward> {
-    let Some(proxy) = model.plan.nodes.get(node) else {
+) -> Vec<(&'l Balancer, Vec<&'l Site>)> {
+    let balancers = model.lab.balancers.values();
+    balancers
+        .filter(|balancer| balancer.node == node && balancer.vips.contains(&address))
+        .filter_map(|balancer| {
+            let BalancerMode::Layer7 { port, sites, .. } = &balancer.mode else {
+                return None;
+            };
+            let on_port =
+                |site: &&Site| kind == Kind::Tcp(*port) || site.plain.map(Kind::Tcp) == Some(kind);
+            let sites: Vec<&Site> = sites.iter().filter(on_port).collect();
+            (!sites.is_empty()).then_some((balancer, sites))
+        })
+        .collect()
+}
+
+fn connections(model: &Model<'_>, balancer: &Balancer, site: &Site) -> Vec<Onward> {
+    let Some(proxy) = model.plan.nodes.get(&balancer.node) else {
         return Vec::new();
     };
-    let mut all = Vec::new();
-    for balancer in model.lab.balancers.values() {
-        let BalancerMode::Layer7 { port, sites, .. } = &balancer.mode else {
-            continue;
-        };
-        if balancer.node != node || !balancer.vips.contains(&address) {
-            continue;
-        }
-        let named = |hosts: &[String]| hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
-        // What is asked for by address names its site later: it may be any.
-        let one_is_named = sites.iter().any(|site| named(&site.hosts));
-        for site in sites {
-            let on_port = kind == Kind::Tcp(*port) || site.plain.map(Kind::Tcp) == Some(kind);
-            if !on_port || (one_is_named && !named(&site.hosts)) {
-                continue;
+    let members = site.pool.members.iter();
+    members
+        .map(|member| {
+            let kind = Kind::Tcp(member.port);
+            Onward {
+                vip: balancer.name.clone(),
+                hosts: site.hosts.clone(),
+                member: member.name.clone(),
+                address: member.address,
+                kind,
+                way: model.way(proxy, member.address, kind),
             }
-            all.extend(site.pool.members.iter().map(|member| {
-                let kind = Kind::Tcp(member.port);
-                Onward {
-                    vip: balancer.name.clone(),
-                    hosts: site.hosts.clone(),
-                    member: member.name.clone(),
-                    address: member.address,
-                    kind,
-                    way: model.way(proxy, member.address, kind),
-                }
-            }));
-        }
-    }
-    all
+        })
+        .collect()
 }

@@ -32,11 +32,13 @@ pub struct Need {
     pub wanted: String,
 }
 
-/// The permitting rule of the chain that lacks least; the first of several.
+/// The permitting rule of the chain that lacks least; the first of several. `by` is the rule that
+/// decided: one behind it helps only where what it needs leads past that one, too.
 pub(super) fn nearest(
     model: &Model<'_>,
     node: &NodePlan,
     hook: Hook,
+    by: Option<&Rule>,
     seen: &Seen<'_>,
 ) -> Option<Nearest> {
     let chain = node
@@ -45,13 +47,25 @@ pub(super) fn nearest(
         .iter()
         .find(|chain| chain.hook == Some(hook))?;
     let family = seen.packet.destination.is_ipv4();
+    let mut passed = false;
     chain
         .rules
         .iter()
+        .map(|rule| {
+            passed |= by.is_some_and(|by| std::ptr::eq(by, rule));
+            (rule, passed)
+        })
         // Rules with a mark are those of the lab file.
-        .filter(|rule| rule.action == Action::Accept && rule.mark.is_some())
-        .filter_map(|rule| {
+        .filter(|(rule, _)| rule.action == Action::Accept && rule.mark.is_some())
+        .filter_map(|(rule, behind)| {
             let lacking = lacking(rule, seen);
+            let decisive = by.map(|by| by.matches.as_slice()).unwrap_or_default();
+            let leads_past = lacking
+                .iter()
+                .any(|one| decisive.iter().any(|two| aspect(one) == aspect(two)));
+            if behind && !decisive.is_empty() && !leads_past {
+                return None;
+            }
             // An error is about another packet, and no packet changes its family.
             let impossible = lacking.iter().any(|condition| {
                 matches!(condition, Match::IcmpErrors | Match::NeighbourDiscovery)
@@ -81,6 +95,18 @@ fn lacking<'r>(rule: &'r Rule, seen: &Seen<'_>) -> Vec<&'r Match> {
     conditions
         .filter(|condition| !holds(condition, seen))
         .collect()
+}
+
+/// What of a packet a condition is about.
+fn aspect(condition: &Match) -> &'static str {
+    match condition {
+        Match::Source(_) | Match::Sources(_) => "source",
+        Match::Destination(_) | Match::Destinations(_) => "destination",
+        Match::Inbound(_) => "inbound",
+        Match::Outbound(_) => "outbound",
+        Match::Established | Match::Invalid | Match::Translated => "connection",
+        _ => "traffic",
+    }
 }
 
 /// How far a packet is from a condition. Another port is chosen easily, another protocol less so;

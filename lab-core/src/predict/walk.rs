@@ -409,7 +409,7 @@ impl<'l> Model<'l> {
             default: rule.is_some_and(|rule| rule.mark.is_some() && rule.matches.is_empty()),
             nearest: match passes {
                 true => None,
-                false => nearest(self, node, hook, seen),
+                false => nearest(self, node, hook, rule, seen),
             },
         })
     }
@@ -455,6 +455,7 @@ impl<'l> Model<'l> {
                 back,
                 outcome,
                 onward: Vec::new(),
+                unpublished: None,
             },
         }
     }

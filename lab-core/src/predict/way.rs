@@ -127,6 +127,8 @@ pub enum Then {
         outcome: Outcome,
         /// The connections that a proxy makes for this one.
         onward: Vec<Onward>,
+        /// The proxy's VIP, where that publishes no site of the name asked for: it answers itself.
+        unpublished: Option<String>,
     },
     /// The last node sends it to one of several.
     Choice {
@@ -258,9 +260,13 @@ impl Way {
     pub fn may_succeed(&self) -> bool {
         match &self.then {
             Then::End {
-                outcome, onward, ..
+                outcome,
+                onward,
+                unpublished,
+                ..
             } => {
                 matches!(outcome, Outcome::Open | Outcome::Reached)
+                    && unpublished.is_none()
                     && (onward.is_empty() || onward.iter().any(|onward| onward.way.may_succeed()))
             }
             Then::Choice { branches, .. } => branches.iter().any(|branch| branch.way.may_succeed()),
