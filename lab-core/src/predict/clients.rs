@@ -50,7 +50,8 @@ pub fn clients(model: &Model<'_>) -> Vec<String> {
             let offers = !node.processes.is_empty();
             let mut addresses = node.links.iter().flat_map(|link| &link.addresses);
             let found = addresses.any(|address| led_to.contains(&address.addr()));
-            !node.router && !(offers && found)
+            let serves = node.router || (offers && found);
+            !serves
         })
         .map(|node| node.name.clone())
         .collect()

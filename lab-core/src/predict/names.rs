@@ -77,7 +77,7 @@ impl<'l> Model<'l> {
         };
         // resolv.conf(5): `ndots` is 1, so a name with a dot is asked as it stands first.
         let searched = words("search")
-            .last()
+            .next_back()
             .into_iter()
             .flatten()
             .map(|domain| format!("{name}.{}", domain.trim_end_matches('.')));
