@@ -64,6 +64,8 @@ pub enum Verb {
     Capture(verb::capture::Capture),
     Fault(verb::fault::FaultArgs),
     Heal(verb::heal::Heal),
+    Explain(verb::explain::Explain),
+    Matrix(verb::matrix::MatrixArgs),
     Graph(verb::graph::Graph),
     Check(verb::check::Check),
     Schema(verb::schema::Schema),
@@ -85,6 +87,7 @@ impl Cli {
             Verb::Schema(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Doctor(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Completions(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Explain(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Apply(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Down(verb) => verb.run(which, screen),
             Verb::Status(verb) => verb.run(which, screen),
@@ -96,6 +99,7 @@ impl Cli {
             Verb::Capture(verb) => verb.run(which, screen),
             Verb::Fault(verb) => verb.run(which, screen),
             Verb::Heal(verb) => verb.run(which, screen),
+            Verb::Matrix(verb) => verb.run(which, screen),
             Verb::Graph(verb) => verb.run(which, screen),
         }
     }

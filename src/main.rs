@@ -5,14 +5,17 @@
 //! thread or an async runtime before [`lab_core::run::launcher::up`] returns.
 #![forbid(unsafe_code)]
 
+mod against;
 mod capture;
 mod changes;
 mod cli;
 mod counters;
 mod embedded;
+mod explained;
 mod graph;
 mod interrupt;
 mod journey;
+mod matrix;
 mod output;
 mod overview;
 mod running;

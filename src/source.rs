@@ -94,6 +94,14 @@ impl LabFile {
     /// # Errors
     /// It can't be found, or it is not in order.
     pub fn plan(&self, screen: &Screen) -> Result<Plan, Failure> {
+        Ok(self.lab_and_plan(screen)?.1)
+    }
+
+    /// The lab and its plan, for whatever host.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn lab_and_plan(&self, screen: &Screen) -> Result<(Lab, Plan), Failure> {
         let checked = load(&self.find()?, CATALOGUE);
         let code = if checked.has_errors() { 2 } else { 0 };
         let verdict = Verdict {
@@ -101,7 +109,9 @@ impl LabFile {
             code,
             timings: Vec::new(),
         };
-        Ok(plan(&verdict.accept(screen)?, CATALOGUE))
+        let lab = verdict.accept(screen)?;
+        let plan = plan(&lab, CATALOGUE);
+        Ok((lab, plan))
     }
 }
 

@@ -117,26 +117,44 @@ fn services_touch_no_namespace_route_or_rule() {
     );
 }
 
+const IMPURE: [&str; 12] = [
+    "std::fs",
+    "std::net::Tcp",
+    "std::net::Udp",
+    "SystemTime",
+    "Instant::now",
+    "OffsetDateTime",
+    "rand::",
+    "tokio::",
+    "crate::kernel",
+    "crate::run",
+    "std::env",
+    "std::process",
+];
+
 #[test]
 fn a_plan_is_pure() {
     none_has(
         "lab-core/src/plan",
-        &[
-            "std::fs",
-            "std::net::Tcp",
-            "std::net::Udp",
-            "SystemTime",
-            "Instant::now",
-            "OffsetDateTime",
-            "rand::",
-            "tokio::",
-            "crate::kernel",
-            "crate::run",
-            "std::env",
-            "std::process",
-        ],
+        &IMPURE,
         "plan does no I/O and asks neither the clock nor chance",
     );
+}
+
+#[test]
+fn a_prediction_is_pure_and_knows_nothing_of_what_is_observed() {
+    none_has(
+        "lab-core/src/predict",
+        &[&IMPURE[..], &["observe::"]].concat(),
+        "what is predicted comes from the lab file alone",
+    );
+    for folder in ["lab-core/src/observe", "lab-core/src/run"] {
+        none_has(
+            folder,
+            &["predict::"],
+            "what is seen comes from what happened alone",
+        );
+    }
 }
 
 #[test]

@@ -11,5 +11,6 @@ pub mod kernel;
 pub mod model;
 pub mod observe;
 pub mod plan;
+pub mod predict;
 pub mod run;
 pub mod service;

@@ -5,9 +5,13 @@ use std::process::ExitCode;
 use clap::Args;
 use lab_core::check::{Checked, Diagnostic, Lab, Severity, render};
 use lab_core::kernel::facility::{State, survey_of};
+use lab_core::plan::plan;
+use lab_core::predict::{Change, Model, changes};
 use lab_core::run::launcher;
+use lab_nodes::CATALOGUE;
 use serde_json::{Value, json};
 
+use crate::against::opened_and_closed;
 use crate::output::{Colour, Failure, Screen};
 use crate::source::{LabFile, Verdict};
 
@@ -15,15 +19,22 @@ use crate::source::{LabFile, Verdict};
 ///
 /// What the lab needs of the kernel is tried, in namespaces that end with the trial. The exit code
 /// is 2 where the file is wrong, 3 where this host lacks something.
+///
+/// With --against both labs are asked who reaches whom at which port, and what differs is listed
+/// with the rule that made the difference.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
   lab check
   lab check shop.yaml --overlay slow-wan.yaml
+  lab check --against before.yaml    what does the change open and close?
   lab check --json | jq '.diagnostics[].message'")]
 pub struct Check {
     #[command(flatten)]
     file: LabFile,
+    /// Tell what the lab opens and closes against this older one
+    #[arg(long, value_name = "OLD")]
+    against: Option<String>,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -43,8 +54,16 @@ impl Check {
                 State::Missing(refusal) => Some(launcher::forbidden("namespaces", &refusal)),
                 State::Works => None,
             });
+        let changes = match (&self.against, &checked.lab) {
+            (Some(old), Some(lab)) if code != 2 => Some(changes_against(old, lab, screen)?),
+            _ => None,
+        };
         if self.json {
-            screen.json(&as_json(&checked, code == 0))?;
+            let mut value = as_json(&checked, code == 0);
+            if let (Some(changes), Value::Object(map)) = (&changes, &mut value) {
+                map.insert("changes".into(), json!(changes));
+            }
+            screen.json(&value)?;
         } else {
             if !checked.diagnostics.is_empty() {
                 screen.note(render(&checked, screen.stderr().is_on()).trim_end());
@@ -53,12 +72,29 @@ impl Check {
             if let Some(lab) = checked.lab.as_ref().filter(|_| code == 0) {
                 screen.print(&in_order(lab, count(&checked, Severity::Warning), screen))?;
             }
+            if let Some(changes) = &changes {
+                screen.print(&opened_and_closed(changes, screen.stdout()))?;
+            }
         }
         match no_lab_here {
             Some(refusal) => Err(refusal.into()),
             None => Ok(ExitCode::from(code)),
         }
     }
+}
+
+/// What the lab opens and closes against an older one.
+fn changes_against(old: &str, lab: &Lab, screen: &Screen) -> Result<Vec<Change>, Failure> {
+    let old = LabFile {
+        file: Some(old.to_owned()),
+        overlay: Vec::new(),
+    };
+    let (old, old_plan) = old.lab_and_plan(screen)?;
+    let plan = plan(lab, CATALOGUE);
+    Ok(changes(
+        &Model::new(&old, &old_plan),
+        &Model::new(lab, &plan),
+    ))
 }
 
 fn count(checked: &Checked, severity: Severity) -> usize {

@@ -15,6 +15,8 @@ pub(super) fn of(node: &Node, has_rules: bool, balances: bool) -> BTreeMap<Strin
     // Programs that ping without a raw socket; every service may bind its low port.
     set("net/ipv4/ping_group_range".into(), "0 0");
     set("net/ipv4/ip_unprivileged_port_start".into(), "0");
+    // A refusal is what people look for: none is held back because others went before it.
+    set("net/ipv4/icmp_ratemask".into(), "0");
     if has_rules {
         set("net/netfilter/nf_conntrack_acct".into(), "1");
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::control::{
     Exec, ExecControl, Hello, LogLine, PROTOCOL, Progress, Refusal, Request, Response, Status,
+    Tried, Tries,
 };
 use super::folders::Folders;
 use super::launcher::wait_dead;
@@ -284,6 +285,18 @@ impl RunningLab {
                 Response::Done => return Ok(()),
                 _ => return connection.unexpected(),
             }
+        }
+    }
+
+    /// Tries connections from a node; what came of each, in order.
+    ///
+    /// # Errors
+    /// As [`Self::status`]; an unknown node is refused with the nearest name.
+    pub fn tries(&self, tries: Tries) -> Result<Vec<Tried>, Refusal> {
+        let mut connection = self.request(Request::Try(tries), &[])?;
+        match connection.receive()? {
+            Response::Tried(tried) => Ok(tried),
+            _ => connection.unexpected(),
         }
     }
 

@@ -12,7 +12,7 @@ pub use crate::kernel::conntrack::Tracked;
 pub use crate::kernel::nft::Count;
 pub use crate::kernel::nft::watch::KnownRule;
 use crate::observe::Span;
-use crate::plan::{Fault, Plan};
+use crate::plan::{Fault, Plan, Transport};
 
 /// Version of the protocol; a keeper refuses another one with [`Response::Error`].
 pub const PROTOCOL: u32 = 1;
@@ -54,6 +54,8 @@ pub enum Request {
     /// [`Response::Deciding`]… and [`Response::Done`]; then [`Response::Seen`]…, and a
     /// [`Response::Tracking`] for each [`WatchControl::Tracking`].
     Watch,
+    /// Tries connections from a node. → [`Response::Tried`].
+    Try(Tries),
     /// Log lines. → [`Response::Log`]…, then [`Response::Done`] (never while following).
     Logs {
         /// One node, or all.
@@ -119,6 +121,46 @@ pub struct TerminalSize {
     pub columns: u16,
 }
 
+/// Connections to try from a node, many at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// Node.
+    pub node: String,
+    /// Milliseconds after which no answer is silence.
+    pub within: u64,
+    /// The connections.
+    pub tries: Vec<Try>,
+}
+
+/// A connection to try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Try {
+    /// TCP, which is closed as soon as it is open, or UDP.
+    pub protocol: Transport,
+    /// Where to.
+    pub to: SocketAddr,
+    /// The datagram sent (UDP), again and again until there is an answer.
+    pub datagram: Vec<u8>,
+}
+
+/// What came of a try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tried {
+    /// TCP: somebody accepted.
+    Connected,
+    /// UDP: this came back.
+    Answered(Vec<u8>),
+    /// TCP: reset; UDP: port unreachable.
+    Refused,
+    /// No route, or nobody there.
+    Unreachable,
+    /// Nothing came back in time.
+    Silent,
+    /// It could not be tried.
+    Failed(String),
+}
+
 /// What the keeper answers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -152,6 +194,8 @@ pub enum Response {
     /// ([`PacketSocket`](crate::kernel::packet::PacketSocket)), and one that hears of interfaces
     /// ([`LinkNews`](crate::kernel::link_news::LinkNews)), both of the same namespace.
     Tap,
+    /// What came of each try, in order.
+    Tried(Vec<Tried>),
     /// A line of a log.
     Log(LogLine),
     /// Something went on.

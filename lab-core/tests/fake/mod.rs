@@ -9,7 +9,7 @@ use lab_core::service::{
 };
 use serde_json::{Value, json};
 
-/// Listens on a TCP port, and asks other nodes.
+/// Listens on a TCP port, or a UDP port, and asks other nodes.
 struct Echo;
 
 impl Service for Echo {
@@ -22,7 +22,11 @@ impl Service for Echo {
     fn options_schema(&self) -> Value {
         json!({
             "type": "object",
-            "properties": { "port": { "type": "integer" }, "asks": { "type": "array" } },
+            "properties": {
+                "port": { "type": "integer" },
+                "udp": { "type": "boolean" },
+                "asks": { "type": "array" },
+            },
             "additionalProperties": false,
         })
     }
@@ -68,7 +72,10 @@ impl Service for Echo {
             settings: json!({}),
             listens: vec![Listen {
                 name: "echo".into(),
-                protocol: Transport::Tcp,
+                protocol: match request.options.get("udp") {
+                    Some(Value::Bool(true)) => Transport::Udp,
+                    _ => Transport::Tcp,
+                },
                 address: None,
                 port,
             }],

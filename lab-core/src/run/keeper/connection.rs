@@ -14,10 +14,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{broadcast, mpsc};
 
 use super::Keeper;
+use super::attempts;
 use super::node::{Event, Node};
 use crate::kernel::process;
 use crate::plan::{Fault, Plan};
-use crate::run::control::{Exec, ExecControl, Hello, PROTOCOL, Refusal, Request, Response};
+use crate::run::control::{Exec, ExecControl, Hello, PROTOCOL, Refusal, Request, Response, Tries};
 use crate::run::log_files;
 use crate::run::messages::ToNode;
 use crate::run::wire::{Inbox, Outbox};
@@ -180,6 +181,7 @@ impl Keeper {
                 connection.finish(outcome).await
             }
             Request::Watch => self.serve_watch(connection).await,
+            Request::Try(tries) => self.serve_tries(connection, tries).await,
             Request::Logs { node, follow } => {
                 self.serve_logs(connection, node.as_deref(), follow).await
             }
@@ -318,6 +320,20 @@ impl Keeper {
                 },
                 gone = hung_up(&connection.stream) => return gone,
             }
+        }
+    }
+
+    async fn serve_tries(&self, connection: &Connection, tries: Tries) -> io::Result<()> {
+        let node = match self.find_node(&tries.node) {
+            Ok(node) => node,
+            Err(refusal) => return connection.send(&Response::Error(refusal), &[]).await,
+        };
+        tokio::select! {
+            tried = attempts::all(node.network.namespace(), tries) => {
+                let answer = tried.map_or_else(Response::Error, Response::Tried);
+                connection.send(&answer, &[]).await
+            }
+            gone = hung_up(&connection.stream) => gone,
         }
     }
 

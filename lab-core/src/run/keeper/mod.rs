@@ -4,6 +4,7 @@
 //! all bridges stand, and holds the network namespace of every node. It never runs a service or a
 //! program itself: nodes do, on its word.
 
+mod attempts;
 mod change;
 mod connection;
 mod execute;

@@ -1,0 +1,518 @@
+//! A connection's first packet, hop by hop: what each node's chains and routes do to it.
+
+use std::net::IpAddr;
+
+use super::back;
+use super::kind::Kind;
+use super::nearest::nearest;
+use super::network::{Model, Routed};
+use super::rules::{Seen, State, decide};
+use super::way::{Branch, End, Hop, Outcome, Packet, Step, Then, Verdict, Way};
+use crate::check::{Balancer, BalancerMode, ProgramHealth};
+use crate::plan::{Action, Hook, LinkPlan, NodePlan, ProcessKind, Rule, Target, Transport};
+
+/// Most nodes passed: a packet begins with this many hops to live (`ip_default_ttl`).
+const MOST_HOPS: usize = 64;
+
+/// What a node keeps in mind of a connection that passed it (conntrack).
+#[derive(Clone, Debug)]
+pub(super) struct Remembered {
+    pub node: String,
+    /// As it arrived.
+    pub original: Packet,
+    /// As it left.
+    pub translated: Packet,
+}
+
+/// What is known of a way up to a node.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trail {
+    pub remembered: Vec<Remembered>,
+    origin: String,
+    been: Vec<(String, Packet)>,
+}
+
+/// A packet at a node.
+#[derive(Clone, Copy)]
+struct Standing<'l> {
+    node: &'l NodePlan,
+    inbound: Option<&'l str>,
+    /// As it arrived.
+    arrived: Packet,
+    /// After what was done to it so far.
+    packet: Packet,
+    translated: bool,
+}
+
+/// How a VIP spreads connections.
+struct Spread<'l, 'r> {
+    vip: &'l Balancer,
+    random: bool,
+    rule: &'r str,
+    place: Option<&'r String>,
+}
+
+/// A way in the making.
+struct Making {
+    hops: Vec<Hop>,
+    trail: Trail,
+}
+
+impl Making {
+    fn step(&mut self, step: Step) {
+        if let Some(hop) = self.hops.last_mut() {
+            hop.steps.push(step);
+        }
+    }
+}
+
+impl<'l> Model<'l> {
+    /// The way of a first packet from a node. Its source is the address that the node would take, as
+    /// far as it has one.
+    pub fn way(&self, from: &'l NodePlan, to: IpAddr, kind: Kind) -> Way {
+        let source = match self.route(from, to) {
+            Routed::Here => Some(to),
+            Routed::Out { link, hop, .. } => Self::address_on(link, hop),
+            Routed::Nowhere => None,
+        };
+        let any = from.links.iter().flat_map(|link| &link.addresses);
+        let source = source
+            .or_else(|| {
+                any.map(ipnet::IpNet::addr)
+                    .find(|own| own.is_ipv4() == to.is_ipv4())
+            })
+            .unwrap_or(to);
+        let packet = Packet {
+            source,
+            destination: to,
+            kind,
+        };
+        let trail = Trail {
+            origin: from.name.clone(),
+            ..Trail::default()
+        };
+        let making = Making {
+            hops: Vec::new(),
+            trail,
+        };
+        self.arrive(from, None, packet, making)
+    }
+
+    fn arrive(
+        &self,
+        node: &'l NodePlan,
+        inbound: Option<&'l str>,
+        packet: Packet,
+        mut making: Making,
+    ) -> Way {
+        making.hops.push(Hop {
+            node: node.name.clone(),
+            inbound: inbound.map(str::to_owned),
+            packet,
+            steps: Vec::new(),
+        });
+        let at = Standing {
+            node,
+            inbound,
+            arrived: packet,
+            packet,
+            translated: false,
+        };
+        let here = (node.name.clone(), packet);
+        if making.trail.been.contains(&here) || making.trail.been.len() >= MOST_HOPS {
+            return self.end(at, End::Circle, making);
+        }
+        making.trail.been.push(here);
+        // A packet that nobody can route never gets as far as translation where it is made.
+        if inbound.is_none() && matches!(self.route(node, packet.destination), Routed::Nowhere) {
+            return self.end(at, End::NoRoute, making);
+        }
+        let hook = match inbound {
+            None => Hook::Output,
+            Some(_) => Hook::Prerouting,
+        };
+        let outbound = match (inbound, self.route(node, packet.destination)) {
+            (None, Routed::Out { link, .. }) => Some(link.interface.as_str()),
+            (None, Routed::Here) => Some("lo"),
+            _ => None,
+        };
+        let seen = Seen {
+            packet,
+            state: State::New,
+            translated: false,
+            inbound,
+            outbound,
+        };
+        match decide(&node.rules, hook, &seen) {
+            Some(Rule {
+                action: Action::Dnat { targets, random },
+                id,
+                place,
+                ..
+            }) => match (self.vip(node, id), &targets[..]) {
+                (Some(vip), targets) => {
+                    let spread = Spread {
+                        vip,
+                        random: *random,
+                        rule: id,
+                        place: place.as_ref(),
+                    };
+                    self.choose(at, targets, &spread, making)
+                }
+                (None, [target, ..]) => self.translate(at, target, id, place.as_ref(), making),
+                (None, []) => self.send(at, making),
+            },
+            _ => self.send(at, making),
+        }
+    }
+
+    /// The VIP that a rule of a node belongs to.
+    fn vip(&self, node: &NodePlan, rule: &str) -> Option<&'l Balancer> {
+        let balancer = self.lab.balancers.get(rule.strip_prefix("vip ")?)?;
+        (balancer.node == node.name).then_some(balancer)
+    }
+
+    /// Sends it to one of the members that are well; without any the node itself is asked.
+    fn choose(
+        &self,
+        at: Standing<'l>,
+        targets: &[Target],
+        spread: &Spread<'l, '_>,
+        mut making: Making,
+    ) -> Way {
+        let (well, out): (Vec<&Target>, Vec<&Target>) = targets
+            .iter()
+            .partition(|target| self.is_well(spread.vip, target));
+        let name = |target: &&Target| {
+            self.name_of(target.address)
+                .unwrap_or_else(|| target.address.to_string())
+        };
+        let out: Vec<String> = out.iter().map(name).collect();
+        if well.is_empty() {
+            making.step(Step::NoMember {
+                vip: spread.vip.name.clone(),
+                out,
+            });
+            return self.send(at, making);
+        }
+        let branches = well
+            .into_iter()
+            .map(|target| {
+                let hop = Hop {
+                    node: at.node.name.clone(),
+                    inbound: at.inbound.map(str::to_owned),
+                    packet: at.packet,
+                    steps: Vec::new(),
+                };
+                let branch = Making {
+                    hops: vec![hop],
+                    trail: making.trail.clone(),
+                };
+                Branch {
+                    member: name(&target),
+                    address: target.address,
+                    way: self.translate(at, target, spread.rule, spread.place, branch),
+                }
+            })
+            .collect();
+        Way {
+            hops: making.hops,
+            then: Then::Choice {
+                vip: spread.vip.name.clone(),
+                random: spread.random,
+                place: spread.place.cloned(),
+                branches,
+                out,
+            },
+        }
+    }
+
+    /// Whether a member answers the health check of its VIP, as far as the plan knows: somebody listens
+    /// on the port asked. Without the service that asks, all members stay.
+    fn is_well(&self, vip: &Balancer, target: &Target) -> bool {
+        let BalancerMode::Layer4 { pool, .. } = &vip.mode else {
+            return true;
+        };
+        let Some(node) = self.plan.nodes.get(&vip.node) else {
+            return true;
+        };
+        if !node.processes.iter().any(|process| process.running) {
+            return true;
+        }
+        let asked = self.way(node, target.address, Kind::Tcp(pool.health.port));
+        let outcomes = asked.outcomes();
+        outcomes.contains(&Outcome::Open) || outcomes.contains(&Outcome::Reached)
+    }
+
+    fn translate(
+        &self,
+        mut at: Standing<'l>,
+        target: &Target,
+        rule: &str,
+        place: Option<&String>,
+        mut making: Making,
+    ) -> Way {
+        let was = at.packet.destination;
+        at.packet.destination = target.address;
+        if let Some(port) = target.port {
+            at.packet.kind = at.packet.kind.with_port(port);
+        }
+        at.translated = true;
+        making.step(Step::Destination {
+            was,
+            becomes: target.address,
+            port: target
+                .port
+                .filter(|port| Some(*port) != at.arrived.kind.port()),
+            rule: rule.into(),
+            place: place.cloned(),
+        });
+        self.send(at, making)
+    }
+
+    /// Routes, filters and sends it.
+    fn send(&self, at: Standing<'l>, mut making: Making) -> Way {
+        let (link, hop, route, prefix) = match self.route(at.node, at.packet.destination) {
+            Routed::Here => return self.deliver(at, making),
+            Routed::Nowhere
+                if at.inbound.is_some() && !Self::forwards(at.node, at.packet.destination) =>
+            {
+                return self.end(at, End::NotForwarded, making);
+            }
+            Routed::Nowhere => return self.end(at, End::NoRoute, making),
+            Routed::Out {
+                link,
+                hop,
+                route,
+                prefix,
+            } => (link, hop, route, prefix),
+        };
+        if at.inbound.is_some() && !Self::forwards(at.node, at.packet.destination) {
+            return self.end(at, End::NotForwarded, making);
+        }
+        making.step(Step::Route {
+            to: prefix,
+            via: route.map(|route| route.via),
+            node: route.and_then(|route| self.holder(route.via).map(str::to_owned)),
+            interface: link.interface.clone(),
+            place: route
+                .filter(|route| route.place.line > 0)
+                .map(|route| route.place.to_string()),
+        });
+        if at.inbound.is_some() {
+            let seen = at.seen(at.inbound, Some(&link.interface));
+            if let Some(end) = self.filter(at.node, Hook::Forward, "forward", &seen, &mut making) {
+                return self.end(at, end, making);
+            }
+        }
+        let packet = self.source(at, link, hop, &mut making);
+        making.trail.remembered.push(Remembered {
+            node: at.node.name.clone(),
+            original: at.arrived,
+            translated: packet,
+        });
+        match self.neighbour(link, hop) {
+            Some((next, leg)) => self.arrive(next, Some(&leg.interface), packet, making),
+            None => self.end(at, End::Nobody { address: hop }, making),
+        }
+    }
+
+    /// What it looks like after source translation.
+    fn source(
+        &self,
+        at: Standing<'l>,
+        link: &'l LinkPlan,
+        hop: IpAddr,
+        making: &mut Making,
+    ) -> Packet {
+        // No incoming interface is known any more where it was made here.
+        let seen = at.seen(at.inbound, Some(&link.interface));
+        let Some(rule) = decide(&at.node.rules, Hook::Postrouting, &seen) else {
+            return at.packet;
+        };
+        let becomes = match rule.action {
+            Action::Masquerade => Model::address_on(link, hop),
+            Action::Snat(address) => Some(address),
+            _ => None,
+        };
+        let Some(becomes) = becomes else {
+            return at.packet;
+        };
+        let was = at.packet.source;
+        if was != becomes {
+            making.step(Step::Source {
+                was,
+                becomes,
+                rule: rule.id.clone(),
+                place: rule.place.clone(),
+            });
+        }
+        Packet {
+            source: becomes,
+            ..at.packet
+        }
+    }
+
+    fn deliver(&self, at: Standing<'l>, mut making: Making) -> Way {
+        let seen = at.seen(Some(at.inbound.unwrap_or("lo")), None);
+        if let Some(end) = self.filter(at.node, Hook::Input, "input", &seen, &mut making) {
+            return self.end(at, end, making);
+        }
+        making.trail.remembered.push(Remembered {
+            node: at.node.name.clone(),
+            original: at.arrived,
+            translated: at.packet,
+        });
+        let end = listener(at.node, at.packet);
+        self.end(at, end, making)
+    }
+
+    /// Notes the verdict of a filter chain, if there is one; gives the end where it does not pass.
+    fn filter(
+        &self,
+        node: &'l NodePlan,
+        hook: Hook,
+        chain: &'static str,
+        seen: &Seen<'_>,
+        making: &mut Making,
+    ) -> Option<End> {
+        let verdict = self.verdict(node, hook, chain, seen)?;
+        let rejects =
+            decide(&node.rules, hook, seen).map(|rule| &rule.action) == Some(&Action::Reject);
+        let end = match (verdict.passes, rejects) {
+            (true, _) => None,
+            (false, true) => Some(End::Rejected),
+            (false, false) => Some(End::Dropped),
+        };
+        making.step(Step::Verdict(verdict));
+        end
+    }
+
+    /// What a filter chain decides; none where the node has no such chain.
+    pub(super) fn verdict(
+        &self,
+        node: &NodePlan,
+        hook: Hook,
+        chain: &'static str,
+        seen: &Seen<'_>,
+    ) -> Option<Verdict> {
+        let rules = &node.rules.chains;
+        rules.iter().find(|chain| chain.hook == Some(hook))?;
+        let rule = decide(&node.rules, hook, seen);
+        let passes = rule.is_none_or(|rule| !matches!(rule.action, Action::Drop | Action::Reject));
+        Some(Verdict {
+            chain,
+            passes,
+            rule: rule.map(|rule| rule.id.clone()),
+            note: rule.and_then(|rule| self.note(&node.name, rule)),
+            place: rule.and_then(|rule| rule.place.clone()),
+            default: rule.is_some_and(|rule| rule.mark.is_some() && rule.matches.is_empty()),
+            nearest: match passes {
+                true => None,
+                false => nearest(self, node, hook, rule, seen),
+            },
+        })
+    }
+
+    /// How it ends, and whether the answer finds the way back.
+    fn end(&self, at: Standing<'l>, end: End, making: Making) -> Way {
+        let answers = match end {
+            End::Listens { .. }
+            | End::Closed
+            | End::Unknown
+            | End::Rejected
+            | End::NoRoute
+            | End::Nobody { .. }
+            | End::Circle => true,
+            End::Dropped | End::NotForwarded => false,
+        };
+        let back = (answers && at.node.name != making.trail.origin).then(|| {
+            let reply = Packet {
+                source: at.packet.destination,
+                destination: at.packet.source,
+                kind: at.packet.kind,
+            };
+            back::follow(
+                self,
+                at.node,
+                reply,
+                &making.trail.remembered,
+                &making.trail.origin,
+            )
+        });
+        let outcome = match end {
+            _ if back.as_ref().is_some_and(|back| !back.arrives) => Outcome::Dropped,
+            End::Listens { .. } => Outcome::Open,
+            End::Unknown => Outcome::Reached,
+            End::Closed | End::Rejected => Outcome::Refused,
+            End::NoRoute | End::Nobody { .. } | End::Circle => Outcome::Unreachable,
+            End::Dropped | End::NotForwarded => Outcome::Dropped,
+        };
+        Way {
+            hops: making.hops,
+            then: Then::End {
+                end,
+                back,
+                outcome,
+                onward: Vec::new(),
+                unpublished: None,
+            },
+        }
+    }
+}
+
+impl<'l> Standing<'l> {
+    fn seen(&self, inbound: Option<&'l str>, outbound: Option<&'l str>) -> Seen<'l> {
+        Seen {
+            packet: self.packet,
+            state: State::New,
+            translated: self.translated,
+            inbound,
+            outbound,
+        }
+    }
+}
+
+/// Who takes a packet at the node it is for.
+fn listener(node: &NodePlan, packet: Packet) -> End {
+    let (transport, port) = match packet.kind {
+        Kind::Tcp(port) => (Transport::Tcp, port),
+        Kind::Udp(port) => (Transport::Udp, port),
+        Kind::Icmp => return End::Listens { process: None },
+        Kind::Protocol(_) => return End::Closed,
+    };
+    let running = || node.processes.iter().filter(|process| process.running);
+    let service = running().find(|process| {
+        process.listens.iter().any(|listen| {
+            listen.protocol == transport
+                && listen.port == port
+                && listen
+                    .address
+                    .is_none_or(|address| address.is_unspecified() || address == packet.destination)
+        })
+    });
+    if let Some(service) = service {
+        return End::Listens {
+            process: Some(service.name.clone()),
+        };
+    }
+    // Of a program the plan knows no more than the port of its health check.
+    let mut programs = running().filter_map(|process| match &process.kind {
+        ProcessKind::Program { health, .. } => Some((process, health)),
+        ProcessKind::Service { .. } => None,
+    });
+    let checked = programs.clone().find(|(_, health)| {
+        let asked = match health {
+            Some(ProgramHealth::Tcp(port) | ProgramHealth::Http { port, .. }) => Some(*port),
+            None => None,
+        };
+        transport == Transport::Tcp && asked == Some(port)
+    });
+    match checked {
+        Some((program, _)) => End::Listens {
+            process: Some(program.name.clone()),
+        },
+        None if programs.next().is_some() => End::Unknown,
+        None => End::Closed,
+    }
+}
