@@ -183,6 +183,7 @@ fn followed(host: &Host) {
     let member = spread["member"].as_str().expect("a member");
     assert!(member.starts_with("cas"), "{spread}");
     assert_eq!(spread["rule"], "vip exchange");
+    assert_eq!(spread["reason"], "round robin, 2 of 2 healthy");
     assert_eq!(nodes(to_vip), ["core", member]);
     one_verdict(to_vip, "core", "accept", "T1");
     // F18: the CAS asks a mailbox server, which verifies who asks.
@@ -262,6 +263,7 @@ fn dropped_at_gateway(host: &Host) {
         (vec!["isp", "gateway"], &"dropped".into())
     );
     one_verdict(flow, "gateway", "drop", "P12");
+    assert_eq!(flow["hops"][1]["verdicts"][0]["note"], "everything else");
 }
 
 fn dropped_at_core(host: &Host) {

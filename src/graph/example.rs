@@ -116,6 +116,7 @@ pub fn plan() -> Plan {
             node("web2", false, &[("frontend", &["10.0.20.32"])]),
             node("db", false, &[("database", &["10.0.40.11"])]),
         ]),
+        notes: BTreeMap::new(),
         vips: BTreeMap::from([(
             "shop".into(),
             VipPlan {

@@ -158,7 +158,10 @@ fn how_it_ended(flow: &Flow) -> String {
 fn steps(lines: &mut Vec<Line>, node: &str, handling: &Handling, depth: usize) {
     if let Some(translated) = &handling.translated {
         let from_rule = match (&translated.rule, &translated.member) {
-            (Some(rule), Some(member)) => format!(", {member} chosen by {rule}"),
+            (Some(rule), Some(member)) => match &translated.reason {
+                Some(reason) => format!(", {member} chosen by {rule}: {reason}"),
+                None => format!(", {member} chosen by {rule}"),
+            },
             (None, Some(member)) => format!(", {member}"),
             (Some(rule), None) => format!(" by {rule}"),
             (None, None) => String::new(),

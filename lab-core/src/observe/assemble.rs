@@ -258,12 +258,14 @@ fn handling(seen: &Observations, node: &str, tuple: Tuple, began: u64) -> Handli
                 .owner(connection.onward.destination.ip())
                 .filter(|_| moved)
                 .map(str::to_owned);
+            let vip = rule.as_ref().and_then(|rule| rule.id.strip_prefix("vip "));
+            let reason = vip.and_then(|vip| seen.reason(vip));
             Translation {
                 to: connection.onward,
                 rule: rule.as_ref().map(|rule| rule.id.clone()),
                 place: rule.and_then(|rule| rule.place),
+                reason: reason.filter(|_| member.is_some()),
                 member,
-                reason: None,
             }
         });
     Handling {

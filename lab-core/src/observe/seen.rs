@@ -27,6 +27,10 @@ pub struct Observations {
     /// Questions after somebody's health, which are nobody's request: node, protocol, its port,
     /// where to.
     pub probes: Vec<(String, u8, u16, SocketAddr)>,
+    /// Pools: name → member → healthy, down or drained.
+    pub pools: BTreeMap<String, BTreeMap<String, String>>,
+    /// VIPs that spread connections by chance.
+    pub spread_by_chance: Vec<String>,
     /// What was lost, a sentence each.
     pub gaps: Vec<String>,
 }
@@ -132,6 +136,18 @@ impl Observations {
         self.nodes
             .get(node)
             .is_some_and(|names| names.addresses.contains(&address))
+    }
+
+    /// Why a layer-4 VIP sent a connection to a member: `round robin, 2 of 2 healthy`.
+    pub fn reason(&self, vip: &str) -> Option<String> {
+        let pool = self.pools.get(vip)?;
+        let healthy = pool.values().filter(|state| *state == "healthy").count();
+        let how = if self.spread_by_chance.iter().any(|name| name == vip) {
+            "by chance"
+        } else {
+            "round robin"
+        };
+        Some(format!("{how}, {healthy} of {} healthy", pool.len()))
     }
 
     /// Neighbours that a node asked for since a moment, and nobody answered.

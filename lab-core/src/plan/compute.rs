@@ -1,5 +1,7 @@
 //! From a checked lab to its plan.
 
+use std::collections::BTreeMap;
+
 use super::{
     NodePlan, Plan, RoutePlan, SegmentPlan, certificates, files, links, neighbours, processes,
     rules_of, sysctls, vips,
@@ -32,9 +34,18 @@ pub fn plan(lab: &Lab, catalogue: Catalogue) -> Plan {
             .map(|node| (node.name.clone(), node_plan(lab, node, catalogue)))
             .collect(),
         vips: vips::of(lab),
+        notes: notes(lab),
     };
     neighbours::add(&mut plan);
     plan
+}
+
+fn notes(lab: &Lab) -> BTreeMap<String, String> {
+    let acls = lab.nodes.values().filter_map(|node| node.acl.as_ref());
+    let rules = acls.flat_map(|acl| acl.rules.iter().chain([&acl.default]));
+    rules
+        .filter_map(|rule| Some((rule.place.to_string(), rule.note.clone()?)))
+        .collect()
 }
 
 fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {

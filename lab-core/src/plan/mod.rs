@@ -46,6 +46,23 @@ pub struct Plan {
     pub nodes: BTreeMap<String, NodePlan>,
     /// VIPs, for people and pictures.
     pub vips: BTreeMap<String, VipPlan>,
+    /// What the file notes on rules, by their place (`file:line`), for people.
+    pub notes: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// Layer-4 VIPs that spread by chance; the others give each member its turn.
+    pub fn vips_spread_by_chance(&self) -> Vec<String> {
+        let chains = self.nodes.values().flat_map(|node| &node.rules.chains);
+        let by_chance = chains.filter(|chain| {
+            let chance = |rule: &Rule| matches!(rule.action, Action::Dnat { random: true, .. });
+            chain.rules.iter().any(chance)
+        });
+        by_chance
+            .filter_map(|chain| chain.name.strip_prefix("vip-"))
+            .map(str::to_owned)
+            .collect()
+    }
 }
 
 /// A segment: a bridge in the fabric.

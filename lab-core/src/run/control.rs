@@ -188,8 +188,13 @@ pub enum Response {
     },
     /// Something was seen.
     Seen(Seen),
-    /// Connection tracking and rules, by node.
-    Tracking(BTreeMap<String, Tracking>),
+    /// What the kernels of nodes know.
+    Tracking {
+        /// Connection tracking and rules, by node.
+        nodes: BTreeMap<String, Tracking>,
+        /// Pools: name → member → healthy, down or drained.
+        pools: BTreeMap<String, BTreeMap<String, String>>,
+    },
     /// Descriptors: a packet socket that hears nothing yet
     /// ([`PacketSocket`](crate::kernel::packet::PacketSocket)), and one that hears of interfaces
     /// ([`LinkNews`](crate::kernel::link_news::LinkNews)), both of the same namespace.

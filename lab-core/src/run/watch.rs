@@ -52,6 +52,8 @@ struct Shared {
 struct State {
     seen: Observations,
     links: Links,
+    /// What the lab file notes on rules, by their place.
+    notes: BTreeMap<String, String>,
     /// How often the keeper said what is tracked.
     told: u64,
     /// Why watching ended.
@@ -308,11 +310,12 @@ impl Reader {
                 self.decisions.push((node, Decisions::from_fd(socket)));
             }
             Response::Seen(seen) => self.shared.lock().seen(seen),
-            Response::Tracking(tracking) => {
+            Response::Tracking { nodes, pools } => {
                 // What led to this has been sent before: it waits to be read.
                 self.drain();
                 let mut state = self.shared.lock();
-                state.tracking(tracking);
+                state.tracking(nodes);
+                state.seen.pools = pools;
                 state.told += 1;
                 self.shared.told.notify_all();
             }
@@ -334,6 +337,8 @@ impl Links {
 
 impl State {
     fn know(&mut self, plan: &Plan) {
+        self.notes.clone_from(&plan.notes);
+        self.seen.spread_by_chance = plan.vips_spread_by_chance();
         for node in plan.nodes.values() {
             let mut names = Names::default();
             for link in &node.links {
@@ -473,7 +478,7 @@ impl State {
                     Some(comment) if rule.table == "tierlab" => KnownAs {
                         id: id_of(comment).to_owned(),
                         place: place_of(comment).map(str::to_owned),
-                        note: None,
+                        note: place_of(comment).and_then(|place| self.notes.get(place).cloned()),
                     },
                     _ => KnownAs {
                         id: format!(

@@ -185,8 +185,10 @@ impl Keeper {
                         while let Ok(seen) = seen.try_recv() {
                             connection.send(&Response::Seen(seen), &[]).await?;
                         }
-                        let tracking = self.tracking(&known).await;
-                        connection.send(&Response::Tracking(tracking), &[]).await?;
+                        let nodes = self.tracking(&known).await;
+                        let pools = self.pools.borrow().clone();
+                        let tracking = Response::Tracking { nodes, pools };
+                        connection.send(&tracking, &[]).await?;
                     }
                     None => return Ok(()),
                 },
