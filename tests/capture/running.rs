@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -69,14 +70,26 @@ impl Capturing {
     /// Waits until it ends by itself.
     #[track_caller]
     pub fn end(mut self) -> Captured {
-        let mut stdout = Vec::new();
-        if let Some(mut pipe) = self.child.stdout.take() {
-            pipe.read_to_end(&mut stdout).expect("its output");
+        let pipe = self.child.stdout.take();
+        let reading = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                pipe.read_to_end(&mut bytes).expect("its output");
+            }
+            bytes
+        });
+        let limit = Instant::now() + Duration::from_secs(20);
+        while self.child.try_wait().expect("a child").is_none() {
+            if Instant::now() > limit {
+                self.child.kill().expect("it runs");
+                panic!("it does not end: {}", self.said);
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
         self.stderr.read_to_string(&mut self.said).expect("text");
         Captured {
-            status: self.child.wait().expect("it ends").code(),
-            stdout,
+            status: self.child.wait().expect("it ended").code(),
+            stdout: reading.join().expect("its output"),
             stderr: self.said,
         }
     }

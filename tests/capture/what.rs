@@ -1,5 +1,7 @@
 //! What is captured: of nodes, links, segments, and of what fits a filter.
 
+use nix::sys::signal::Signal;
+
 use crate::running::{Capturing, blocks, capinfos, counted, nat, ping, statistics, tshark};
 use crate::support::scenario;
 
@@ -209,9 +211,12 @@ fn a_node_that_comes_back_is_seen_again_from_its_first_packet() {
     let host = nat();
     let file = host.folder.0.join("laptop.pcapng");
     let running = Capturing::start(&host, &["laptop", "-w", &file.to_string_lossy()]);
+    // It hears of the new interface when all is over.
+    running.signal(Signal::SIGSTOP);
     host.lab(&["fault", "kill", "laptop"]).ok();
     host.lab(&["heal"]).ok();
     ping(&host, "laptop", "192.168.1.1");
+    running.signal(Signal::SIGCONT);
     running.stop().ok();
     let seen = tshark(
         &file,
