@@ -8,6 +8,9 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use lab_core::check::{load_text, render};
 use lab_core::kernel::{network, nft};
+use lab_core::observe::names::Names;
+use lab_core::observe::summary::Headers;
+use lab_core::observe::{complete_checksum, filter};
 use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
 use lab_core::service::{Conversation, Spans};
@@ -62,6 +65,43 @@ pub fn netlink(bytes: &[u8]) {
             Some(place) => assert_eq!(format!("{id}\t{place}"), comment),
             None => assert_eq!(id, comment),
         }
+    }
+}
+
+/// A frame from a link.
+pub fn packet(bytes: &[u8]) {
+    let headers = Headers::of(bytes, bytes.len() as u32);
+    let text = headers.to_string();
+    assert!(!text.is_empty() && !text.contains('\n'));
+    assert!(serde_json::to_string(&headers).is_ok());
+    let mut whole = bytes.to_vec();
+    complete_checksum(&mut whole);
+    let once = whole.clone();
+    complete_checksum(&mut whole);
+    assert_eq!(whole, once);
+    assert_eq!(Headers::of(&whole, headers.length), headers);
+}
+
+/// The text of a capture's filter: what is understood becomes a program that never leaps out.
+pub fn capture_filter(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let Ok(condition) = filter::parse(text, &Names::default()) else {
+        return;
+    };
+    let Ok(program) = filter::program(&condition, 1500) else {
+        return;
+    };
+    for (at, step) in program.iter().enumerate() {
+        let furthest = match step.code {
+            // An unconditional leap.
+            0x05 => step.value as usize,
+            code if code & 7 == 5 => step.yes.max(step.no).into(),
+            _ => 0,
+        };
+        let last = step.code & 7 == 6;
+        assert!(last || at + 1 + furthest < program.len(), "{text}");
     }
 }
 

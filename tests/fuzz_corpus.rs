@@ -57,3 +57,13 @@ fn datagrams_to_the_name_server_never_panic() {
 fn heads_on_their_way_through_the_balancer_never_panic() {
     replay(&["fuzz/corpus/http"], targets::http);
 }
+
+#[test]
+fn frames_from_a_link_never_panic() {
+    replay(&["fuzz/corpus/packet"], targets::packet);
+}
+
+#[test]
+fn filters_of_a_capture_never_panic() {
+    replay(&["fuzz/corpus/capture_filter"], targets::capture_filter);
+}

@@ -61,7 +61,13 @@ impl Pcapng {
     }
 
     fn names(&self, out: &mut Vec<u8>) {
-        pcapng::names(out, Names::of(&self.plan).by_address());
+        let names = Names::of(&self.plan);
+        // Wireshark shows the last name of an address.
+        let last_best = names.by_address().map(|(address, names)| {
+            let names: Vec<&str> = names.iter().rev().map(String::as_str).collect();
+            (address, names)
+        });
+        pcapng::names(out, last_best);
     }
 
     /// The number of a link's interface, which is announced the first time.

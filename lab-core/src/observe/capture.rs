@@ -14,8 +14,9 @@ use crate::plan::Plan;
 
 /// The loopback interface of every namespace.
 const LOOPBACK: u32 = 1;
-/// So many interfaces are told apart by the kernel; of more, it hands over all.
-const MOST_ENDS: usize = 200;
+/// So many interfaces are told apart by the kernel, which limits the memory of filters
+/// (net.core.optmem_max, 20 kB on older kernels); of more, it hands over all.
+const MOST_ENDS: usize = 100;
 
 /// A packet that was seen.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +166,17 @@ impl Capture {
     /// What the kernel or the watcher says.
     pub fn learn<W: Watcher>(&mut self, watcher: &mut W) -> Result<(), W::Error> {
         if learn(&self.news, &mut self.links, watcher)? {
-            self.ring.set_filter(&filter(&self.wanted, &self.links)?)?;
+            self.narrow()?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out the packets of interfaces that have become known and are not wanted.
+    fn narrow(&self) -> io::Result<()> {
+        let filter = filter(&self.wanted, &self.links)?;
+        if let Err(error) = self.ring.set_filter(&filter) {
+            // The old one lets through what it does not know: it costs more, and loses nothing.
+            tracing::debug!("the filter of the capture stays as it was: {error}");
         }
         Ok(())
     }
@@ -202,7 +213,7 @@ impl Capture {
         }
         drop(block);
         if learned {
-            self.ring.set_filter(&filter(&self.wanted, &self.links)?)?;
+            self.narrow()?;
         }
         Ok(Read::Some)
     }

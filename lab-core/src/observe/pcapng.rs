@@ -122,7 +122,7 @@ pub fn packet(out: &mut Vec<u8>, packet: &Packet<'_>) {
 }
 
 /// Names of addresses: each with one name at least.
-pub fn names<'a>(out: &mut Vec<u8>, names: impl IntoIterator<Item = (IpAddr, &'a [String])>) {
+pub fn names<'a>(out: &mut Vec<u8>, names: impl IntoIterator<Item = (IpAddr, Vec<&'a str>)>) {
     block(out, NAMES, |out| {
         for (address, names) in names {
             let mut value = match address {
@@ -280,7 +280,7 @@ mod tests {
                 filter: Some(&text),
             };
             interface(&mut out, &about);
-            names(&mut out, [([10, 0, 0, 1].into(), &[text.clone()][..])]);
+            names(&mut out, [([10, 0, 0, 1].into(), vec![text.as_str()])]);
             secrets(&mut out, text.as_bytes());
             let seen = Packet {
                 interface: 0,

@@ -227,7 +227,7 @@ impl<'a> Parser<'a> {
         let start = self.at;
         let qualifiers = self.qualifiers();
         if matches!(self.word(), Some("broadcast" | "multicast")) {
-            return self.read_many(qualifiers.protocol);
+            return self.many_receivers(qualifiers.protocol);
         }
         let only_protocol = self.at == start + 1
             && matches!(
@@ -247,7 +247,7 @@ impl<'a> Parser<'a> {
         self.values()
     }
 
-    fn read_many(&mut self, protocol: Option<Protocol>) -> Result<Kind, WrongFilter> {
+    fn many_receivers(&mut self, protocol: Option<Protocol>) -> Result<Kind, WrongFilter> {
         let word = self.word().unwrap_or_default();
         self.at += 1;
         let kind = match (word, protocol) {
