@@ -11,14 +11,20 @@ pub struct Embedded {
     pub about: &'static str,
     /// Its files with their content; `lab.yaml`, the root, comes first.
     pub files: &'static [(&'static str, &'static str)],
+    /// Its scenarios: files below its folder, with their content.
+    pub scenarios: &'static [(&'static str, &'static str)],
 }
 
 macro_rules! lab {
-    ($name:literal, $about:literal, [$($file:literal),+]) => {
+    ($name:literal, $about:literal, [$($file:literal),+], [$($scenario:literal),* $(,)?]) => {
         Embedded {
             name: $name,
             about: $about,
             files: &[$(($file, include_str!(concat!("../scenarios/", $name, "/", $file)))),+],
+            scenarios: &[$((
+                $scenario,
+                include_str!(concat!("../scenarios/", $name, "/", $scenario)),
+            )),*],
         }
     };
 }
@@ -28,32 +34,66 @@ pub static LABS: &[Embedded] = &[
     lab!(
         "contoso",
         "an enterprise with mail, web, conferencing, a perimeter and partners",
-        ["lab.yaml", "acl.yaml", "dns.yaml", "directory.yaml"]
+        ["lab.yaml", "acl.yaml", "dns.yaml", "directory.yaml"],
+        [
+            "flows/balance-exchange.yaml",
+            "flows/balance-lync-new.yaml",
+            "flows/balance-lync.yaml",
+            "flows/balance-sharepoint.yaml",
+            "flows/dns-backwards.yaml",
+            "flows/dns-inside.yaml",
+            "flows/dns-lync.yaml",
+            "flows/dns-mail.yaml",
+            "flows/dns-of-servers.yaml",
+            "flows/dns-outside.yaml",
+            "flows/dns-stopped.yaml",
+            "flows/every-tier.yaml",
+            "flows/internet-side.yaml",
+            "flows/mail-folders.yaml",
+            "flows/meeting-web.yaml",
+            "flows/member-dies.yaml",
+            "flows/member-drained.yaml",
+            "flows/names-of-users.yaml",
+            "flows/tier-missing.yaml",
+            "flows/trust.yaml",
+            "refused/admin-outside.yaml",
+            "refused/database-tier-open.yaml",
+            "refused/database-tier.yaml",
+            "refused/names-inside.yaml",
+            "refused/partner-names.yaml",
+            "refused/port-open.yaml",
+            "refused/ports-closed.yaml",
+        ]
     ),
     lab!(
         "router",
         "two segments and a router between them",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "nat",
         "a home network behind address translation",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "perimeter",
         "a server in a perimeter between two packet filters",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "balancer",
         "a VIP that spreads over several servers",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "nginx",
         "a stock web server among the lab's own",
-        ["lab.yaml", "nginx.conf"]
+        ["lab.yaml", "nginx.conf"],
+        ["flows/works.yaml"]
     ),
 ];
 
@@ -90,6 +130,37 @@ impl Embedded {
 #[cfg(test)]
 mod tests {
     use lab_core::check::{load, render};
+
+    /// Files below a folder, relative to it.
+    fn files(folder: &std::path::Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match path.is_dir() {
+                true => found.extend(files(&path).iter().map(|below| format!("{name}/{below}"))),
+                false => found.push(name),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn every_file_of_a_lab_is_part_of_the_program() {
+        for lab in super::LABS {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+            let there = files(&std::path::Path::new(root).join(lab.name));
+            let mut known: Vec<String> = lab
+                .files
+                .iter()
+                .chain(lab.scenarios)
+                .map(|(file, _)| (*file).to_owned())
+                .collect();
+            known.sort();
+            assert_eq!(known, there, "{}", lab.name);
+        }
+    }
 
     #[test]
     fn embedded_labs_are_in_order() {
