@@ -32,10 +32,13 @@ const VICTIMS: [&str; 18] = [
     "sp-fe3",
 ];
 
-/// From when a member of a layer-4 pool was killed until it had left the pool, or was back, in
-/// seconds since the epoch.
+/// From when a member was killed until it had left its pools, or was back, in seconds since the
+/// epoch.
 #[derive(Debug)]
 pub struct Window {
+    pub victim: &'static str,
+    #[allow(dead_code, reason = "for the report of what was lost")]
+    how: &'static str,
     pub killed: f64,
     pub left: f64,
 }
@@ -57,6 +60,7 @@ impl Killer {
         let by_fault = (self.next + self.next / VICTIMS.len()).is_multiple_of(2);
         self.next += 1;
         let killed = now();
+        let mut left = None;
         if by_fault {
             host.lab(&["fault", "kill", victim]).ok();
             until(&format!("{victim} leaves"), Duration::from_secs(10), || {
@@ -64,7 +68,7 @@ impl Killer {
                     .iter()
                     .all(|state| state == "down")
             });
-            self.left(victim, killed);
+            left = Some(now());
             meanwhile();
             host.lab(&["heal", "kill", victim]).ok();
         } else {
@@ -92,9 +96,7 @@ impl Killer {
                         .all(|state| state == "healthy")
             },
         );
-        if !by_fault {
-            self.left(victim, killed);
-        }
+        let left = left.unwrap_or_else(now);
         meanwhile();
         let how = if by_fault {
             "fault and heal"
@@ -103,14 +105,12 @@ impl Killer {
         };
         let group = victim.trim_end_matches(|c: char| c.is_ascii_digit());
         *self.tally.entry((group, how)).or_default() += 1;
-    }
-
-    fn left(&mut self, victim: &str, killed: f64) {
-        // The members of layer-4 pools; other pools keep what their members lose.
-        if victim.starts_with("cas") {
-            let left = now();
-            self.windows.push(Window { killed, left });
-        }
+        self.windows.push(Window {
+            victim,
+            how,
+            killed,
+            left,
+        });
     }
 
     pub fn strikes(&self) -> usize {
