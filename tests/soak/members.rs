@@ -54,7 +54,7 @@ pub struct Killer {
 impl Killer {
     /// Kills the next member and brings it back: in turn by a fault that is healed, and by `kill -9`
     /// of its first process on the host, after which it comes back by itself.
-    pub fn strike(&mut self, host: &Host, meanwhile: &mut dyn FnMut()) {
+    pub fn strike(&mut self, host: &Host) {
         let victim = VICTIMS[self.next % VICTIMS.len()];
         // Each of them meets both in turn, as there is an even number of them.
         let by_fault = (self.next + self.next / VICTIMS.len()).is_multiple_of(2);
@@ -69,7 +69,6 @@ impl Killer {
                     .all(|state| state == "down")
             });
             left = Some(now());
-            meanwhile();
             host.lab(&["heal", "kill", victim]).ok();
         } else {
             let restarts = host.status()["nodes"][victim]["restarts"].as_u64();
@@ -97,7 +96,6 @@ impl Killer {
             },
         );
         let left = left.unwrap_or_else(now);
-        meanwhile();
         let how = if by_fault {
             "fault and heal"
         } else {
