@@ -92,6 +92,29 @@ fn a_second_interrupt_ends_up_without_waiting() {
 }
 
 #[test]
+fn an_up_whose_lab_does_not_become_healthy_is_interrupted_at_once() {
+    let _alone = alone();
+    let before = links_and_mounts();
+    let host = Host::new();
+    let text = PAIR.to_owned()
+        + "  never: { on: left, run: { name: never, argv: [sleep, '100000'], health: { tcp: 80 } } }\n";
+    let file = host.folder.write("lab.yaml", &text);
+    let up = start(&mut host.command(&["up", &file.to_string_lossy()]));
+    until("all of it runs", Duration::from_secs(20), || {
+        below().iter().filter(|one| one.name == "sleep").count() == 2
+    });
+    let asked = Instant::now();
+    send(&up, Signal::SIGINT);
+    let outcome = finish("up", up).fails_with(130);
+    says_once(&outcome, "interrupted; nothing is left of it");
+    assert!(
+        asked.elapsed() < Duration::from_secs(10),
+        "it went on waiting"
+    );
+    nothing_is_left_of(&host, "pair", &before);
+}
+
+#[test]
 fn an_up_that_waits_for_a_dying_lab_is_interrupted_at_once() {
     let _alone = alone();
     let host = Host::new();

@@ -18,7 +18,7 @@ use load::Load;
 use members::Killer;
 use probes::Probes;
 use support::{Host, scenario};
-use usage::Usage;
+use usage::Watch;
 
 #[test]
 fn contoso_holds_under_load_while_members_are_killed_and_healed() {
@@ -30,12 +30,13 @@ fn contoso_holds_under_load_while_members_are_killed_and_healed() {
     let load = Load::start(&host, length);
     let mut killer = Killer::default();
     let mut probes = Probes::start(&host);
-    let mut usage = Usage::of_lab(&host, "contoso");
+    let watch = Watch::start(&host, "contoso");
     let start = Instant::now();
     while start.elapsed() < length {
-        killer.strike(&host, &mut || usage.sample());
+        killer.strike(&host);
         probes.send(&host);
     }
+    let usage = watch.end();
     let answers = load.end(&host);
     println!("{seconds} s, {} strikes:", killer.strikes());
     print!("{killer}");

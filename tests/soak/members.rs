@@ -32,10 +32,13 @@ const VICTIMS: [&str; 18] = [
     "sp-fe3",
 ];
 
-/// From when a member of a layer-4 pool was killed until it had left the pool, or was back, in
-/// seconds since the epoch.
+/// From when a member was killed until it had left its pools, or was back, in seconds since the
+/// epoch.
 #[derive(Debug)]
 pub struct Window {
+    pub victim: &'static str,
+    #[allow(dead_code, reason = "for the report of what was lost")]
+    how: &'static str,
     pub killed: f64,
     pub left: f64,
 }
@@ -51,12 +54,13 @@ pub struct Killer {
 impl Killer {
     /// Kills the next member and brings it back: in turn by a fault that is healed, and by `kill -9`
     /// of its first process on the host, after which it comes back by itself.
-    pub fn strike(&mut self, host: &Host, meanwhile: &mut dyn FnMut()) {
+    pub fn strike(&mut self, host: &Host) {
         let victim = VICTIMS[self.next % VICTIMS.len()];
         // Each of them meets both in turn, as there is an even number of them.
         let by_fault = (self.next + self.next / VICTIMS.len()).is_multiple_of(2);
         self.next += 1;
         let killed = now();
+        let mut left = None;
         if by_fault {
             host.lab(&["fault", "kill", victim]).ok();
             until(&format!("{victim} leaves"), Duration::from_secs(10), || {
@@ -64,8 +68,7 @@ impl Killer {
                     .iter()
                     .all(|state| state == "down")
             });
-            self.left(victim, killed);
-            meanwhile();
+            left = Some(now());
             host.lab(&["heal", "kill", victim]).ok();
         } else {
             let restarts = host.status()["nodes"][victim]["restarts"].as_u64();
@@ -92,10 +95,7 @@ impl Killer {
                         .all(|state| state == "healthy")
             },
         );
-        if !by_fault {
-            self.left(victim, killed);
-        }
-        meanwhile();
+        let left = left.unwrap_or_else(now);
         let how = if by_fault {
             "fault and heal"
         } else {
@@ -103,14 +103,12 @@ impl Killer {
         };
         let group = victim.trim_end_matches(|c: char| c.is_ascii_digit());
         *self.tally.entry((group, how)).or_default() += 1;
-    }
-
-    fn left(&mut self, victim: &str, killed: f64) {
-        // The members of layer-4 pools; other pools keep what their members lose.
-        if victim.starts_with("cas") {
-            let left = now();
-            self.windows.push(Window { killed, left });
-        }
+        self.windows.push(Window {
+            victim,
+            how,
+            killed,
+            left,
+        });
     }
 
     pub fn strikes(&self) -> usize {

@@ -1,19 +1,22 @@
 //! Memory and descriptors of the lab's processes over time.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::support::processes::all;
 use crate::support::{Host, is_root};
 
-/// Shortest time between two samples.
-const EVERY: Duration = Duration::from_secs(1);
+/// Time between two samples.
+const EVERY: Duration = Duration::from_millis(500);
 /// Memory may be so much more at the end than at the start, in kB: allocators keep what they had.
 const MORE_MEMORY: f64 = 1024.0;
 /// And by this factor.
 const TIMES_MEMORY: f64 = 1.2;
-/// Descriptors that may be open besides those at the start: connections of the moment.
-const MORE_DESCRIPTORS: usize = 3;
+/// Descriptors that may be open besides those at the start: those of a node that was off then, and
+/// connections of the moment. One that is left at each strike is more in a minute.
+const MORE_DESCRIPTORS: usize = 8;
 
 /// What a process used at one time.
 struct Sample {
@@ -27,30 +30,48 @@ struct Sample {
 pub struct Usage {
     lab: i32,
     started: Instant,
-    last: Option<Instant>,
     rounds: usize,
     samples: BTreeMap<(i32, String), Vec<Sample>>,
 }
 
+/// Looks all the time, whatever else goes on.
+pub struct Watch {
+    end: Sender<()>,
+    thread: JoinHandle<Usage>,
+}
+
+impl Watch {
+    pub fn start(host: &Host, lab: &str) -> Self {
+        let mut usage = Usage::of_lab(host, lab);
+        let (end, ended) = channel();
+        let thread = std::thread::spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(EVERY) {
+                usage.sample();
+            }
+            usage
+        });
+        Self { end, thread }
+    }
+
+    pub fn end(self) -> Usage {
+        drop(self.end);
+        self.thread.join().expect("the samples were taken")
+    }
+}
+
 impl Usage {
-    pub fn of_lab(host: &Host, lab: &str) -> Self {
+    fn of_lab(host: &Host, lab: &str) -> Self {
         let lock = host.folder.0.join(format!("run/tierlab/{lab}.lock"));
         let text = std::fs::read_to_string(lock).expect("the lock");
         Self {
             lab: text.trim().parse().expect("its first process"),
             started: Instant::now(),
-            last: None,
             rounds: 0,
             samples: BTreeMap::new(),
         }
     }
 
-    /// Takes a sample, unless the last one is fresh.
-    pub fn sample(&mut self) {
-        if self.last.is_some_and(|last| last.elapsed() < EVERY) {
-            return;
-        }
-        self.last = Some(Instant::now());
+    fn sample(&mut self) {
         let first = self.rounds == 0;
         for (pid, name) in self.processes() {
             let Some(sample) = look(pid) else {

@@ -23,6 +23,9 @@ use crate::http::dial::{self, DialError};
 /// How long a member may take until its response begins.
 const RESPONSE: Duration = Duration::from_secs(60);
 
+/// The part of the time to open a connection that is for TCP alone.
+const FOR_THE_CONNECTION: f64 = 0.4;
+
 /// Whether a port is that of HTTP without TLS: 80 (RFC 9110 §4.2.1).
 pub(super) fn is_plain(port: u16) -> bool {
     port == 80
@@ -71,22 +74,47 @@ pub(super) fn came_back(result: &Result<Response<Incoming>, SendError>) -> Strin
 
 impl Link {
     /// Opens one; over TLS the member's chain and name are verified. `hang_up` is notified when
-    /// it ends after it was pinned. `tasks` owns it.
+    /// it ends after it was pinned. The task is for the caller to run.
+    ///
+    /// `patience` is for all of it. A part of it is for the connection alone: that is the kernel's
+    /// work at the other end, however busy the member is, and who stands in front of this balancer
+    /// and checks it with the same patience must see it turn to another member in time.
     pub async fn open(
         pool: &str,
         member: &Member,
         client: &Arc<ClientConfig>,
         hang_up: &Arc<Notify>,
-    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), DialError> {
+        patience: Duration,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), String> {
+        let open = Self::open_in_time(pool, member, client, hang_up, patience);
+        tokio::time::timeout(patience, open)
+            .await
+            .map_err(|_| late(patience))?
+    }
+
+    async fn open_in_time(
+        pool: &str,
+        member: &Member,
+        client: &Arc<ClientConfig>,
+        hang_up: &Arc<Notify>,
+        patience: Duration,
+    ) -> Result<(Self, impl Future<Output = ()> + Send + 'static), String> {
+        let text = |error: DialError| error.to_string();
+        let to_connect = patience.mul_f64(FOR_THE_CONNECTION);
         let to = SocketAddr::new(member.address, member.port);
-        let stream = dial::tcp(to).await?;
+        let connect = dial::tcp(to);
+        let stream = tokio::time::timeout(to_connect, connect)
+            .await
+            .map_err(|_| late(to_connect))?
+            .map_err(text)?;
         let tuple = Tuple::tcp(stream.local_addr().unwrap_or(to), to);
         let pinned = Arc::new(AtomicBool::new(false));
         let (sender, driver) = if is_plain(member.port) {
-            let (sender, driver) = drive(stream).await?;
+            let (sender, driver) = drive(stream).await.map_err(text)?;
             (sender, futures::future::Either::Left(driver))
         } else {
-            let (sender, driver) = drive(dial::tls(stream, client, &member.fqdn).await?).await?;
+            let stream = dial::tls(stream, client, &member.fqdn).await;
+            let (sender, driver) = drive(stream.map_err(text)?).await.map_err(text)?;
             (sender, futures::future::Either::Right(driver))
         };
         let (flag, hang_up) = (pinned.clone(), hang_up.clone());
@@ -143,6 +171,10 @@ impl Link {
             () = tokio::time::sleep(RESPONSE) => Err(SendError::Slow),
         }
     }
+}
+
+fn late(patience: Duration) -> String {
+    format!("no connection within {} ms", patience.as_millis())
 }
 
 async fn drive<S>(

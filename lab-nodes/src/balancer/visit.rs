@@ -289,16 +289,9 @@ impl Visit {
             member,
             &self.device.client,
             &self.visitor.hang_up,
+            pool.health.timeout,
         );
-        let (link, task) = tokio::time::timeout(pool.health.timeout, open)
-            .await
-            .map_err(|_| {
-                format!(
-                    "no connection within {} ms",
-                    pool.health.timeout.as_millis()
-                )
-            })?
-            .map_err(|error| error.to_string())?;
+        let (link, task) = open.await?;
         self.links().own(task);
         Ok((link, false))
     }

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Bytes;
 use hyper::{Request, Response};
 use lab_core::service::ProbeError;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use socket2::SockRef;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -19,6 +20,12 @@ use super::standing::Line;
 
 /// Longest answer that is read, in bytes.
 pub(super) const LONGEST_ANSWER: usize = 1 << 20;
+
+/// After so long without a word, and from then on as often, the other side is asked whether it is
+/// still there.
+const SILENCE: Duration = Duration::from_secs(1);
+/// So many questions without an answer end the connection.
+const QUESTIONS: u32 = 3;
 
 /// Why another server did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +70,13 @@ pub async fn tcp(to: SocketAddr) -> Result<TcpStream, DialError> {
         .map_err(|reason| DialError::Connect { to, reason })?;
     // Requests are small and wait for their answer: Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
+    // A server that was killed with a request in its hands says nothing, and one that was started
+    // in its place knows nothing of the connection: only who asks it gets the reset.
+    let asked = TcpKeepalive::new()
+        .with_time(SILENCE)
+        .with_interval(SILENCE)
+        .with_retries(QUESTIONS);
+    let _ = SockRef::from(&stream).set_tcp_keepalive(&asked);
     Ok(stream)
 }
 
