@@ -6,5 +6,6 @@ mod support;
 mod host;
 mod input;
 mod large;
+mod limits;
 mod load;
 mod socket;

@@ -302,6 +302,8 @@ fn be_born(identity: &Identity, birth: Birth, launcher: &Channel) -> Result<i32,
     drop(theirs);
     drop(birth);
     let first = converse(identity, child, &ours);
+    // Where that failed the child may wait for our next word.
+    drop(ours);
     let _ = nix::sys::wait::waitpid(child, None);
     first
 }
@@ -352,7 +354,7 @@ fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
         let _ = launcher.send(&step, &[]);
         process::exit_now(3)
     };
-    if let Err(error) = nix::sched::unshare(CloneFlags::CLONE_NEWUSER) {
+    if let Err(error) = process::unshare(CloneFlags::CLONE_NEWUSER) {
         refuse("a user namespace", &error);
     }
     let mapped = launcher
@@ -369,7 +371,7 @@ fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC;
-    if let Err(error) = nix::sched::unshare(flags) {
+    if let Err(error) = process::unshare(flags) {
         refuse(
             "process, mount, network, host name and IPC namespaces",
             &error,
