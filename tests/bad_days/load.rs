@@ -33,6 +33,17 @@ fn a_crash_loop_is_shown_with_its_reason_and_slows_down() {
                 .as_str()
                 .is_some_and(|why| why.contains("status 7"))
     });
+    // The waits grow, and say when they end.
+    let mut longest = 0;
+    until("a long wait is shown", Duration::from_secs(20), || {
+        let crash = &host.status()["nodes"]["b"]["processes"]["crash"];
+        longest = longest.max(crash["again_in"].as_u64().unwrap_or_default());
+        longest > 700
+    });
+    until("people are told", Duration::from_secs(20), || {
+        let said = host.lab(&["status"]).ok().stdout;
+        said.contains("times, starts again in ") && said.contains("it ended with status 7")
+    });
     host.exec("a", &["true"]).ok();
 }
 

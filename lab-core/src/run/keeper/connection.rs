@@ -18,7 +18,6 @@ use super::node::{Event, Node};
 use crate::kernel::process;
 use crate::plan::{Fault, Plan};
 use crate::run::control::{Exec, ExecControl, Hello, PROTOCOL, Refusal, Request, Response};
-use crate::run::log_files;
 use crate::run::messages::ToNode;
 use crate::run::wire::{Inbox, Outbox};
 
@@ -297,9 +296,8 @@ impl Keeper {
         {
             return connection.send(&Response::Error(refusal), &[]).await;
         }
-        // Before the past is read, so that nothing falls between.
-        let mut feed = self.logs.follow();
-        for line in log_files::read(self.logs.folder(), node)? {
+        let (past, mut feed) = self.logs.follow(node);
+        for line in past.await? {
             connection.send(&Response::Log(line), &[]).await?;
         }
         if !follow {
@@ -311,7 +309,11 @@ impl Keeper {
                     Ok(line) if node.is_none_or(|node| node == line.node) => {
                         connection.send(&Response::Log(line), &[]).await?;
                     }
-                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(count)) => {
+                        let line = self.logs.missed(node.unwrap_or(&self.lab), count);
+                        connection.send(&Response::Log(line), &[]).await?;
+                    }
                     Err(broadcast::error::RecvError::Closed) => return Ok(()),
                 },
                 gone = hung_up(&connection.stream) => return gone,
