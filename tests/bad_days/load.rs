@@ -47,6 +47,28 @@ fn a_crash_loop_is_shown_with_its_reason_and_slows_down() {
     host.exec("a", &["true"]).ok();
 }
 
+/// What a service logs must not reach the terminal of who reads it: colours may, the rest of what
+/// moves cursors, sets titles or answers for the user may not.
+#[test]
+fn logs_do_not_drive_the_terminal_of_who_reads_them() {
+    let host = Host::new();
+    let text = LAB.to_owned()
+        + "  b: { on: s, run: [sh, -c, \"printf 'one\\\\033]0;owned\\\\007two\\\\033[2Jthree\\\\033[31mred\\\\033[0m\\\\rfour\\\\377five\\\\302\\\\2332Jsix\\\\n'; exec sleep 1000\"] }\n";
+    let file = host.folder.write("lab.yaml", &text);
+    host.up(&file);
+    let mut said = String::new();
+    until("it is logged", Duration::from_secs(10), || {
+        said = host.lab(&["logs", "b"]).ok().stdout;
+        said.contains("six")
+    });
+    let line = said.lines().find(|line| line.contains("six")).expect("it");
+    for part in ["one", "two", "three", "red", "four", "five"] {
+        assert!(line.contains(part), "{line:?}");
+    }
+    let controls: Vec<char> = line.chars().filter(|c| c.is_control()).collect();
+    assert!(controls.is_empty(), "{line:?}");
+}
+
 #[test]
 fn an_endless_talker_keeps_its_log_bounded() {
     let host = Host::new();

@@ -9,3 +9,4 @@ mod large;
 mod limits;
 mod load;
 mod socket;
+mod state;

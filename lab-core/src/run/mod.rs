@@ -15,7 +15,7 @@ mod folders;
 mod keeper;
 pub mod launcher;
 mod limits;
-mod log_files;
+pub mod log_files;
 mod messages;
 mod node;
 mod pki;

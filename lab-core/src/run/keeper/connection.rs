@@ -26,7 +26,9 @@ const HELLO: Duration = Duration::from_secs(5);
 
 /// Serves callers for as long as the lab lives.
 pub(super) async fn serve(keeper: Rc<Keeper>, listener: UnixListener) -> io::Result<()> {
-    // On a listening socket these are the credentials of who bound it: the lab's owner.
+    // On a listening socket these are the credentials of who bound it: the lab's owner. Where that
+    // is root, it has no id in here, like all who have none: then the socket's mode (0600) is what
+    // keeps others out.
     let owner = getsockopt(&listener, sockopt::PeerCredentials)?.uid();
     loop {
         let stream = match listener.accept().await {
@@ -297,7 +299,18 @@ impl Keeper {
             return connection.send(&Response::Error(refusal), &[]).await;
         }
         let (past, mut feed) = self.logs.follow(node);
-        for line in past.await? {
+        let past = match past.await {
+            Ok(past) => past,
+            Err(error) => {
+                let refusal = Refusal {
+                    message: format!("the logs of {} can't be read: {error}", self.lab),
+                    help: Some("they are in the lab's state folder".into()),
+                    code: 3,
+                };
+                return connection.send(&Response::Error(refusal), &[]).await;
+            }
+        };
+        for line in past {
             connection.send(&Response::Log(line), &[]).await?;
         }
         if !follow {

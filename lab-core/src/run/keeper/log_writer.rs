@@ -56,7 +56,14 @@ impl Job {
 /// Works off jobs until nobody can send any more; `waiting` counts down by their sizes.
 pub(super) fn work(folder: &Path, jobs: &Receiver<Job>, waiting: &AtomicUsize) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let _ = std::fs::remove_file(entry.path());
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let removed = match is_folder {
+            true => std::fs::remove_dir_all(entry.path()),
+            false => std::fs::remove_file(entry.path()),
+        };
+        if let Err(error) = removed {
+            tracing::warn!("{} stays: {error}", entry.path().display());
+        }
     }
     let mut files = BTreeMap::new();
     let mut fails = false;

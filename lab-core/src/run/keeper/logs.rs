@@ -19,6 +19,7 @@ use tokio::sync::{broadcast, oneshot};
 use super::log_writer::{Job, work};
 use super::now;
 use crate::run::control::LogLine;
+use crate::run::log_files;
 
 /// Longest line, in bytes; the rest of a longer one becomes further lines.
 const LONGEST_LINE: usize = 8 * 1024;
@@ -107,7 +108,7 @@ impl Logs {
             time: self.last.get(),
             node: node.into(),
             process: process.into(),
-            text: text.into(),
+            text: log_files::clean(text),
         }
     }
 
