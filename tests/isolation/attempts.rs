@@ -29,9 +29,12 @@ pub struct Attempt {
     pub kinds: &'static [Kind],
 }
 
-const ALL: &[Kind] = &[Kind::Root, Kind::User, Kind::Program];
-/// Root of a node may do more in it than others: what only it could do.
-const ROOTS: &[Kind] = &[Kind::Root, Kind::Program];
+const ALL: &[Kind] = &[Kind::Root, Kind::User, Kind::Program, Kind::Service];
+/// Root of a node may do more in it than others: what only it could do. A service is root without
+/// capabilities.
+const ROOTS: &[Kind] = &[Kind::Root, Kind::Program, Kind::Service];
+/// A service executes nothing.
+const WITH_PROGRAMS: &[Kind] = &[Kind::Root, Kind::User, Kind::Program];
 
 impl Attempt {
     /// Tries it as everybody in a node, and where it must succeed.
@@ -94,7 +97,7 @@ fn shell(
     control: Control,
     stopped_by: &'static str,
 ) -> Attempt {
-    row(name, "shell", line, control, stopped_by)
+    row(name, "shell", line, control, stopped_by).only(WITH_PROGRAMS)
 }
 
 fn host_addresses() -> Vec<String> {
@@ -131,6 +134,7 @@ pub fn all() -> Vec<Attempt> {
     rows.extend(files());
     rows.extend(processes());
     rows.extend(kernel());
+    rows.push(of_services());
     rows.extend(namespaces());
     rows
 }
@@ -300,7 +304,7 @@ fn files() -> Vec<Attempt> {
             Control::Host,
             "homes are covered; where root started the lab, file permissions",
         )
-        .only(&[Kind::Program]),
+        .only(&[Kind::Program, Kind::Service]),
         row(
             "reading /etc/shadow",
             "read",
@@ -392,7 +396,7 @@ fn files() -> Vec<Attempt> {
             "/sys is a new, read-only one without them",
         ),
         row(
-            "homes, as a host program",
+            "homes, as a host program or a service",
             "listing",
             |s| {
                 vec![
@@ -409,7 +413,7 @@ fn files() -> Vec<Attempt> {
             Control::Other("listing", json!(["/usr"])),
             "covered for services and host programs",
         )
-        .only(&[Kind::Program]),
+        .only(&[Kind::Program, Kind::Service]),
     ]
 }
 
@@ -495,7 +499,8 @@ fn processes() -> Vec<Attempt> {
                 \"arguments\": []}' | /usr/bin/python3 /etc/probe.py | grep got"]),
             ),
             "all but the standard ones are closed",
-        ),
+        )
+        .only(WITH_PROGRAMS),
         row(
             "shared memory of the host",
             "shared_memory",
@@ -564,6 +569,42 @@ fn kernel() -> Vec<Attempt> {
             "system call filter, and no capability over the host",
         ),
     ]
+}
+
+/// What a service is refused beyond what programs are.
+fn of_services() -> Attempt {
+    let calls = |_: &Stage| -> Vec<Value> {
+        [
+            "execve",
+            "a new process",
+            "unshare a user namespace",
+            "unshare a mount namespace",
+            "setns",
+            "mount",
+            "umount",
+            "pivot_root",
+            "chroot",
+            "open_tree",
+            "fsopen",
+            "mount_setattr",
+            "ptrace",
+            "process_vm_readv",
+            "fanotify_init",
+            "personality",
+        ]
+        .iter()
+        .map(|name| json!([name]))
+        .collect()
+    };
+    row(
+        "programs, processes, namespaces, mounts and tracing, as a service",
+        "syscall",
+        calls,
+        // Root of the node runs programs and has namespaces of its own below the node's.
+        Control::Other("shell", json!(["unshare -Urm mount -t tmpfs none /tmp"])),
+        "system call filter of services",
+    )
+    .only(&[Kind::Service])
 }
 
 fn namespaces() -> Vec<Attempt> {

@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use super::support::{Folder, Host, is_root};
 
 const PROBE: &str = include_str!("probe.py");
+const INJECT: &str = include_str!("inject.py");
 const LABS: &str = "\
 lab: NAME
 domain: example
@@ -21,7 +22,8 @@ nodes:
   b: { on: { left: .20 }, run: [sleep, MARKER] }
   p:
     on: { left: .30 }
-    files: { /etc/probe.py: { from: probe.py } }
+    files: { /etc/probe.py: { from: probe.py }, /etc/inject.py: { from: inject.py } }
+    service: { tier-web: {} }
     run: [/usr/bin/python3, /etc/probe.py, agent]
 dns:
   views:
@@ -56,6 +58,7 @@ pub enum Kind {
     Root,
     User,
     Program,
+    Service,
 }
 
 impl Kind {
@@ -65,6 +68,7 @@ impl Kind {
             Self::Root => "root",
             Self::User => "another user",
             Self::Program => "`run:`",
+            Self::Service => "service",
         }
     }
 }
@@ -88,6 +92,7 @@ impl Stage {
             folder: Folder(open.clone()),
         };
         host.folder.write("probe.py", PROBE);
+        host.folder.write("inject.py", INJECT);
         let marker = format!("9{number}.5");
         let neighbour = format!("8{number}.5");
         for (name, marker) in [("isolated", &marker), ("neighbour", &neighbour)] {
@@ -198,7 +203,11 @@ impl Stage {
         if kind == Kind::User {
             arguments.extend(["--user", "nobody"]);
         }
-        arguments.extend(["--", "/usr/bin/python3", "/etc/probe.py"]);
+        let program = match kind {
+            Kind::Service => "/etc/inject.py",
+            _ => "/etc/probe.py",
+        };
+        arguments.extend(["--", "/usr/bin/python3", program]);
         if kind == Kind::Program {
             arguments.push("ask");
         }
