@@ -24,7 +24,7 @@ nodes:
     on: { left: .30 }
     files: { /etc/probe.py: { from: probe.py }, /etc/inject.py: { from: inject.py } }
     service: { tier-web: {} }
-    run: [/usr/bin/python3, /etc/probe.py, agent]
+    run: [/usr/bin/python3, /etc/probe.py, agent, tierlab-NAME]
 dns:
   views:
     all: { server: a, clients: any }
@@ -214,6 +214,16 @@ impl Stage {
         let mut command = self.host.command(&arguments);
         command.env("TL_SECRET", &self.secret);
         answer(command, request)
+    }
+
+    /// Makes it in node p of the other lab.
+    pub fn in_neighbour(&self, request: &str) -> serde_json::Value {
+        let arguments = ["-l", "neighbour", "exec", "p", "--"];
+        let program = ["/usr/bin/python3", "/etc/probe.py"];
+        answer(
+            self.host.command(&[&arguments[..], &program[..]].concat()),
+            request,
+        )
     }
 
     /// Makes it on the host.

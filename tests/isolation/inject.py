@@ -167,6 +167,15 @@ class Service:
         name = path.replace("@", "\0", 1) if path.startswith("@") else path
         return self.reached(socket.AF_UNIX, socket.SOCK_STREAM, struct.pack("H", 1) + os.fsencode(name))
 
+    def try_connects(self, path):
+        one = self.socket(socket.AF_UNIX, socket.SOCK_STREAM | NONBLOCK, 0)
+        try:
+            address = struct.pack("H", 1) + os.fsencode(path)
+            self.connect(one, address, len(address))
+        finally:
+            self.close(one)
+        return "connected"
+
     def try_fifo(self, path):
         return self.closed(self.opening(path, os.O_WRONLY | os.O_NONBLOCK))
 

@@ -1,7 +1,7 @@
 """Tries one thing, named on standard input with its arguments as JSON, and says in JSON how it went:
 {"got": what was reached} or {"stopped": the errno's name or a reason}.
 
-`probe.py agent` does so for whoever asks at /run/probe.sock; `probe.py ask` asks there.
+`probe.py agent NAME` does so for whoever asks at /run/probe.sock; `probe.py ask` asks there.
 """
 import ctypes, errno, glob, json, os, platform, socket, struct, subprocess, sys
 
@@ -28,6 +28,7 @@ CALLS = {
     "add_key": (248, 217, b"user", b"tierlab-probe", b"x", 1, -2),
     "request_key": (249, 218, b"user", b"tierlab-none", 0, 0),
     "unshare a cgroup namespace": (272, 97, 0x02000000),
+    "getpid": (39, 172),
     # What a service is refused besides.
     "execve": (59, 221, b"/bin/true", 0, 0),
     "a new process": (56, 220, 17, 0, 0, 0, 0),
@@ -79,6 +80,13 @@ def unix(path):
         asking.settimeout(1)
         asking.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
         return asking.recv(100).decode()
+
+
+def connects(path):
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(1)
+        asking.connect(path)
+        return "connected"
 
 
 def fifo(path):
@@ -274,7 +282,20 @@ def said(make):
         return {"stopped": f"{name} {error.strerror or error}".strip()}
 
 
-def agent():
+def greet(name):
+    """Greets whoever finds the abstract socket of this name."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"\0{name}")
+    listener.listen(16)
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(name.encode())
+
+
+def agent(name):
+    if os.fork() == 0:
+        greet(name)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("/run/probe.sock")
     listener.listen(16)
@@ -295,8 +316,8 @@ def ask():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["agent"]:
-        agent()
+    if sys.argv[1:2] == ["agent"]:
+        agent(sys.argv[2])
     elif sys.argv[1:] == ["ask"]:
         ask()
     elif sys.argv[1:] == ["terminal"]:
