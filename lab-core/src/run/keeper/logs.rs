@@ -51,7 +51,13 @@ impl Logs {
         let waiting = Arc::clone(&queued);
         std::thread::Builder::new()
             .name("lab-logs".into())
-            .spawn(move || work(&folder, &jobs, &waiting))?;
+            .spawn(move || work(&folder, &jobs, &waiting))
+            .map_err(|error| {
+                let text = format!(
+                    "a thread for the logs: {error} (`ulimit -u` and pids.max limit processes)"
+                );
+                io::Error::new(error.kind(), text)
+            })?;
         Ok(Self {
             writer,
             queued,
