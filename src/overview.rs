@@ -103,6 +103,15 @@ fn state_of(node: &NodeStatus) -> (String, Colour) {
         if worst != Colour::Red {
             worst = colour;
         }
+        let word = match process.again_in {
+            Some(millis) => format!(
+                "ended {} times, starts again in {}.{} s",
+                process.restarts + 1,
+                millis / 1000,
+                millis % 1000 / 100
+            ),
+            None => word.to_owned(),
+        };
         let trouble = process
             .trouble
             .as_deref()
@@ -215,6 +224,7 @@ mod tests {
                 state: ProcessState::Healthy,
                 restarts: 0,
                 trouble: None,
+                again_in: None,
             };
             let node = NodeStatus {
                 fqdn: name.clone(),
@@ -264,6 +274,19 @@ mod tests {
             process.state = ProcessState::Unhealthy;
             process.trouble = Some("no answer from 10.0.20.31:443".into());
         }
+        if let Some(process) = status
+            .nodes
+            .get_mut("web1")
+            .and_then(|node| node.processes.get_mut("web"))
+        {
+            let mut crashing = process.clone();
+            crashing.state = ProcessState::Waiting;
+            crashing.restarts = 4;
+            crashing.again_in = Some(1650);
+            crashing.trouble = Some("it ended with status 7".into());
+            let node = status.nodes.get_mut("web1").expect("it is there");
+            node.processes.insert("worker".into(), crashing);
+        }
         if let Some(node) = status.nodes.get_mut("web2") {
             node.running = false;
         }
@@ -277,6 +300,10 @@ mod tests {
         let text = overview(&status);
         assert!(
             text.contains("web unhealthy: no answer from 10.0.20.31:443"),
+            "{text}"
+        );
+        assert!(
+            text.contains("worker ended 5 times, starts again in 1.6 s: it ended with status 7"),
             "{text}"
         );
         assert!(text.contains("web1, web2 (down)"), "{text}");

@@ -6,6 +6,7 @@ use clap::Args;
 use lab_core::run::client::running_labs;
 use lab_core::run::control::LogLine;
 use lab_core::run::launcher::old_logs;
+use lab_core::run::log_files::without_colours;
 
 use crate::output::{Colour, Failure, Paint, Screen};
 use crate::running::{Which, pick};
@@ -55,11 +56,17 @@ impl Logs {
 }
 
 fn rendered(line: &LogLine, paint: Paint) -> String {
+    // Without a reset a program's colours would go on in what comes next.
+    let text = match paint.is_on() {
+        true if line.text.contains('\u{1b}') => format!("{}\u{1b}[0m", line.text),
+        true => line.text.clone(),
+        false => without_colours(&line.text),
+    };
     format!(
         "{} {} {}\n",
         paint.colour(Colour::Grey, &clock(line.time)),
         paint.colour(Colour::Cyan, &format!("{}/{}", line.node, line.process)),
-        line.text
+        text
     )
 }
 

@@ -6,5 +6,7 @@ mod support;
 mod host;
 mod input;
 mod large;
+mod limits;
 mod load;
 mod socket;
+mod state;

@@ -40,9 +40,9 @@ fn answer(socket: &PathBuf, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// Descriptors that the keeper has open.
-fn open_descriptors(host: &Host) -> usize {
-    let lock = host.folder.0.join("run/tierlab/deaf.lock");
+/// The process id of a lab's keeper.
+pub fn keeper(host: &Host, lab: &str) -> String {
+    let lock = host.folder.0.join(format!("run/tierlab/{lab}.lock"));
     let first = std::fs::read_to_string(lock).expect("the lock");
     let children = format!("/proc/{0}/task/{0}/children", first.trim());
     let children = std::fs::read_to_string(children).expect("children");
@@ -50,7 +50,12 @@ fn open_descriptors(host: &Host) -> usize {
         std::fs::read_to_string(format!("/proc/{pid}/comm"))
             .is_ok_and(|name| name.trim() == "lab-keeper")
     });
-    let keeper = keeper.expect("a keeper");
+    keeper.expect("a keeper").to_owned()
+}
+
+/// Descriptors that the keeper has open.
+fn open_descriptors(host: &Host) -> usize {
+    let keeper = keeper(host, "deaf");
     std::fs::read_dir(format!("/proc/{keeper}/fd"))
         .expect("its descriptors")
         .count()

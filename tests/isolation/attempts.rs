@@ -15,8 +15,8 @@ pub enum Control {
     Own(Value),
     /// In the node itself, another probe.
     Other(&'static str, Value),
-    /// Nowhere without harm, or only with parts of the kernel that not every one has.
-    Nowhere,
+    /// In the same node of the other lab, as its root.
+    Neighbour,
 }
 
 pub struct Attempt {
@@ -29,9 +29,12 @@ pub struct Attempt {
     pub kinds: &'static [Kind],
 }
 
-const ALL: &[Kind] = &[Kind::Root, Kind::User, Kind::Program];
-/// Root of a node may do more in it than others: what only it could do.
-const ROOTS: &[Kind] = &[Kind::Root, Kind::Program];
+const ALL: &[Kind] = &[Kind::Root, Kind::User, Kind::Program, Kind::Service];
+/// Root of a node may do more in it than others: what only it could do. A service is root without
+/// capabilities.
+const ROOTS: &[Kind] = &[Kind::Root, Kind::Program, Kind::Service];
+/// A service executes nothing.
+const WITH_PROGRAMS: &[Kind] = &[Kind::Root, Kind::User, Kind::Program];
 
 impl Attempt {
     /// Tries it as everybody in a node, and where it must succeed.
@@ -57,7 +60,9 @@ impl Attempt {
                 Control::Other(probe, arguments) => {
                     stage.attempt(Kind::Root, &self::request(probe, arguments))
                 }
-                Control::HostRoot | Control::Nowhere => continue,
+                Control::Neighbour => stage.in_neighbour(&request),
+                // Only root could, and root runs these tests, too.
+                Control::HostRoot => continue,
             };
             assert!(
                 control.get("got").is_some(),
@@ -94,7 +99,7 @@ fn shell(
     control: Control,
     stopped_by: &'static str,
 ) -> Attempt {
-    row(name, "shell", line, control, stopped_by)
+    row(name, "shell", line, control, stopped_by).only(WITH_PROGRAMS)
 }
 
 fn host_addresses() -> Vec<String> {
@@ -131,6 +136,7 @@ pub fn all() -> Vec<Attempt> {
     rows.extend(files());
     rows.extend(processes());
     rows.extend(kernel());
+    rows.push(of_services());
     rows.extend(namespaces());
     rows
 }
@@ -188,16 +194,17 @@ fn network() -> Vec<Attempt> {
         ),
         row(
             "the control socket of the lab",
-            "unix",
+            "connects",
             |s| vec![json!([s.open.join("run/tierlab/isolated.sock")])],
-            Control::Nowhere,
+            Control::Host,
             "the labs' folders are covered",
         ),
         row(
             "AF_VSOCK, which has no namespace",
             "family",
             |_| vec![json!([40])],
-            Control::Nowhere,
+            // Not every kernel has it: that the probe works is seen at another one.
+            Control::Own(json!([17])),
             "system call filter: socket families",
         ),
         row(
@@ -248,7 +255,7 @@ fn network() -> Vec<Attempt> {
             "the abstract socket of a node of another lab",
             "unix",
             |_| vec![json!(["@tierlab-neighbour"])],
-            Control::Nowhere,
+            Control::Neighbour,
             "network namespace",
         ),
         row(
@@ -300,7 +307,7 @@ fn files() -> Vec<Attempt> {
             Control::Host,
             "homes are covered; where root started the lab, file permissions",
         )
-        .only(&[Kind::Program]),
+        .only(&[Kind::Program, Kind::Service]),
         row(
             "reading /etc/shadow",
             "read",
@@ -358,9 +365,9 @@ fn files() -> Vec<Attempt> {
         ),
         row(
             "reading the host's memory through /proc",
-            "read",
+            "device",
             |_| there(&["/proc/kcore", "/proc/kmsg", "/proc/kpagecount"]),
-            Control::Nowhere,
+            Control::HostRoot,
             "file permissions",
         ),
         row(
@@ -388,11 +395,11 @@ fn files() -> Vec<Attempt> {
             "the host's control groups",
             "create",
             |_| vec![json!(["/sys/fs/cgroup/tierlab-probe"])],
-            Control::Nowhere,
+            Control::Own(json!(["/tmp/tierlab-probe-group"])),
             "/sys is a new, read-only one without them",
         ),
         row(
-            "homes, as a host program",
+            "homes, as a host program or a service",
             "listing",
             |s| {
                 vec![
@@ -409,7 +416,7 @@ fn files() -> Vec<Attempt> {
             Control::Other("listing", json!(["/usr"])),
             "covered for services and host programs",
         )
-        .only(&[Kind::Program]),
+        .only(&[Kind::Program, Kind::Service]),
     ]
 }
 
@@ -495,7 +502,8 @@ fn processes() -> Vec<Attempt> {
                 \"arguments\": []}' | /usr/bin/python3 /etc/probe.py | grep got"]),
             ),
             "all but the standard ones are closed",
-        ),
+        )
+        .only(WITH_PROGRAMS),
         row(
             "shared memory of the host",
             "shared_memory",
@@ -560,10 +568,47 @@ fn kernel() -> Vec<Attempt> {
             "modules, kexec, userfaultfd",
             "syscall",
             optional,
-            Control::Nowhere,
+            // Not every kernel has them: the same probe reaches the kernel with another number.
+            Control::Own(json!(["getpid"])),
             "system call filter, and no capability over the host",
         ),
     ]
+}
+
+/// What a service is refused beyond what programs are.
+fn of_services() -> Attempt {
+    let calls = |_: &Stage| -> Vec<Value> {
+        [
+            "execve",
+            "a new process",
+            "unshare a user namespace",
+            "unshare a mount namespace",
+            "setns",
+            "mount",
+            "umount",
+            "pivot_root",
+            "chroot",
+            "open_tree",
+            "fsopen",
+            "mount_setattr",
+            "ptrace",
+            "process_vm_readv",
+            "fanotify_init",
+            "personality",
+        ]
+        .iter()
+        .map(|name| json!([name]))
+        .collect()
+    };
+    row(
+        "programs, processes, namespaces, mounts and tracing, as a service",
+        "syscall",
+        calls,
+        // Root of the node runs programs and has namespaces of its own below the node's.
+        Control::Other("shell", json!(["unshare -Urm mount -t tmpfs none /tmp"])),
+        "system call filter of services",
+    )
+    .only(&[Kind::Service])
 }
 
 fn namespaces() -> Vec<Attempt> {
@@ -640,7 +685,9 @@ fn namespaces() -> Vec<Attempt> {
                     json!(["unshare -Urm mount -t ext4 /dev/vda /tmp"]),
                 ]
             },
-            Control::Nowhere,
+            Control::Own(json!([
+                "unshare -Urm sh -c 'rm -f /tmp/p; mknod /tmp/p p && mount -t tmpfs none /tmp'"
+            ])),
             "no device; disks are mounted by the host's root alone",
         ),
         shell(
@@ -681,7 +728,7 @@ fn namespaces() -> Vec<Attempt> {
                     json!(["echo x > /sys/fs/cgroup/memory/release_agent"]),
                 ]
             },
-            Control::Nowhere,
+            Control::Own(json!(["echo x > /tmp/release_agent"])),
             "no control groups in a node",
         ),
         shell(

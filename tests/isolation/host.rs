@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use super::support::{Folder, Host, is_root};
 
 const PROBE: &str = include_str!("probe.py");
+const INJECT: &str = include_str!("inject.py");
 const LABS: &str = "\
 lab: NAME
 domain: example
@@ -21,8 +22,9 @@ nodes:
   b: { on: { left: .20 }, run: [sleep, MARKER] }
   p:
     on: { left: .30 }
-    files: { /etc/probe.py: { from: probe.py } }
-    run: [/usr/bin/python3, /etc/probe.py, agent]
+    files: { /etc/probe.py: { from: probe.py }, /etc/inject.py: { from: inject.py } }
+    service: { tier-web: {} }
+    run: [/usr/bin/python3, /etc/probe.py, agent, tierlab-NAME]
 dns:
   views:
     all: { server: a, clients: any }
@@ -56,6 +58,7 @@ pub enum Kind {
     Root,
     User,
     Program,
+    Service,
 }
 
 impl Kind {
@@ -65,6 +68,7 @@ impl Kind {
             Self::Root => "root",
             Self::User => "another user",
             Self::Program => "`run:`",
+            Self::Service => "service",
         }
     }
 }
@@ -88,6 +92,7 @@ impl Stage {
             folder: Folder(open.clone()),
         };
         host.folder.write("probe.py", PROBE);
+        host.folder.write("inject.py", INJECT);
         let marker = format!("9{number}.5");
         let neighbour = format!("8{number}.5");
         for (name, marker) in [("isolated", &marker), ("neighbour", &neighbour)] {
@@ -198,13 +203,27 @@ impl Stage {
         if kind == Kind::User {
             arguments.extend(["--user", "nobody"]);
         }
-        arguments.extend(["--", "/usr/bin/python3", "/etc/probe.py"]);
+        let program = match kind {
+            Kind::Service => "/etc/inject.py",
+            _ => "/etc/probe.py",
+        };
+        arguments.extend(["--", "/usr/bin/python3", program]);
         if kind == Kind::Program {
             arguments.push("ask");
         }
         let mut command = self.host.command(&arguments);
         command.env("TL_SECRET", &self.secret);
         answer(command, request)
+    }
+
+    /// Makes it in node p of the other lab.
+    pub fn in_neighbour(&self, request: &str) -> serde_json::Value {
+        let arguments = ["-l", "neighbour", "exec", "p", "--"];
+        let program = ["/usr/bin/python3", "/etc/probe.py"];
+        answer(
+            self.host.command(&[&arguments[..], &program[..]].concat()),
+            request,
+        )
     }
 
     /// Makes it on the host.

@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use super::attempts;
-use super::host::{Check, Stage};
+use super::host::{Check, Kind, Stage};
 use super::support::binary;
 
 pub const TESTS: &[Check] = &[
@@ -19,6 +19,10 @@ pub const TESTS: &[Check] = &[
     (
         "x11_services_see_no_home_and_hold_no_descriptor_of_the_host",
         services_see_no_home,
+    ),
+    (
+        "x11_attempts_of_services_are_made_by_the_service_itself",
+        services_make_them_themselves,
     ),
     (
         "x11_capabilities_of_programs_are_as_listed",
@@ -105,6 +109,34 @@ fn services_see_no_home(stage: &Stage) {
         let own = ["socket:", "pipe:", "anon_inode:", "/dev/null"];
         assert!(own.iter().any(|kind| line.starts_with(kind)), "{open}");
     }
+}
+
+/// The other half of each attempt in a service: what must succeed does, by its own process.
+fn services_make_them_themselves(stage: &Stage) {
+    let service = stage.exec("p", &["pgrep", "-x", "tier-web"]).ok().stdout;
+    let got = |request: serde_json::Value| {
+        let answer = stage.attempt(Kind::Service, &request.to_string());
+        answer["got"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{request}: {answer}"))
+            .to_owned()
+    };
+    let ask = |probe: &str, arguments: serde_json::Value| {
+        got(serde_json::json!({ "probe": probe, "arguments": arguments }))
+    };
+    assert_eq!(ask("identity", serde_json::json!([])), service.trim());
+    ask("read", serde_json::json!(["/etc/hostname"]));
+    ask("listing", serde_json::json!(["/usr"]));
+    ask("create", serde_json::json!(["/tmp/of-the-service"]));
+    ask("device", serde_json::json!(["/dev/null"]));
+    ask("process", serde_json::json!(["probe.py"]));
+    // It answers its health check afterwards as before.
+    let line = "curl -sSf --max-time 5 --resolve p.example:443:10.1.0.30 https://p.example/health";
+    stage.exec("b", &["sh", "-c", line]).ok();
+    assert_eq!(
+        stage.exec("p", &["pgrep", "-x", "tier-web"]).ok().stdout,
+        service
+    );
 }
 
 fn programs_have_the_listed_capabilities(stage: &Stage) {

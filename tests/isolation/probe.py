@@ -1,7 +1,7 @@
 """Tries one thing, named on standard input with its arguments as JSON, and says in JSON how it went:
 {"got": what was reached} or {"stopped": the errno's name or a reason}.
 
-`probe.py agent` does so for whoever asks at /run/probe.sock; `probe.py ask` asks there.
+`probe.py agent NAME` does so for whoever asks at /run/probe.sock; `probe.py ask` asks there.
 """
 import ctypes, errno, glob, json, os, platform, socket, struct, subprocess, sys
 
@@ -28,6 +28,24 @@ CALLS = {
     "add_key": (248, 217, b"user", b"tierlab-probe", b"x", 1, -2),
     "request_key": (249, 218, b"user", b"tierlab-none", 0, 0),
     "unshare a cgroup namespace": (272, 97, 0x02000000),
+    "getpid": (39, 172),
+    # What a service is refused besides.
+    "execve": (59, 221, b"/bin/true", 0, 0),
+    "a new process": (56, 220, 17, 0, 0, 0, 0),
+    "unshare a user namespace": (272, 97, 0x10000000),
+    "unshare a mount namespace": (272, 97, 0x00020000),
+    "setns": (308, 268, -1, 0),
+    "mount": (165, 40, b"none", b"/tmp", b"tmpfs", 0, 0),
+    "umount": (166, 39, b"/tmp", 2),
+    "pivot_root": (155, 41, b"/tmp", b"/tmp"),
+    "chroot": (161, 51, b"/tmp"),
+    "open_tree": (428, 428, -100, b"/", 1),
+    "fsopen": (430, 430, b"tmpfs", 0),
+    "mount_setattr": (442, 442, -100, b"/tmp", 0, bytes(32), 32),
+    "ptrace": (101, 117, 16, 1, 0, 0),
+    "process_vm_readv": (310, 270, 1, 0, 0, 0, 0, 0),
+    "fanotify_init": (300, 262, 0, 0),
+    "personality": (135, 92, 0x0040000),
 }
 
 
@@ -62,6 +80,13 @@ def unix(path):
         asking.settimeout(1)
         asking.connect(path.replace("@", "\0", 1) if path.startswith("@") else path)
         return asking.recv(100).decode()
+
+
+def connects(path):
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(1)
+        asking.connect(path)
+        return "connected"
 
 
 def fifo(path):
@@ -244,8 +269,12 @@ def other_end(namespace, delete):
 
 
 def attempt(request):
+    return said(lambda: globals()[request["probe"]](*request["arguments"]))
+
+
+def said(make):
     try:
-        return {"got": str(globals()[request["probe"]](*request["arguments"]))}
+        return {"got": str(make())}
     except socket.timeout:
         return {"stopped": "no answer"}
     except OSError as error:
@@ -253,7 +282,20 @@ def attempt(request):
         return {"stopped": f"{name} {error.strerror or error}".strip()}
 
 
-def agent():
+def greet(name):
+    """Greets whoever finds the abstract socket of this name."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"\0{name}")
+    listener.listen(16)
+    while True:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(name.encode())
+
+
+def agent(name):
+    if os.fork() == 0:
+        greet(name)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind("/run/probe.sock")
     listener.listen(16)
@@ -273,11 +315,12 @@ def ask():
         print(agent.recv(65536).decode())
 
 
-if sys.argv[1:] == ["agent"]:
-    agent()
-elif sys.argv[1:] == ["ask"]:
-    ask()
-elif sys.argv[1:] == ["terminal"]:
-    print(json.dumps(attempt({"probe": "terminal", "arguments": []})))
-else:
-    print(json.dumps(attempt(json.load(sys.stdin))))
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["agent"]:
+        agent(sys.argv[2])
+    elif sys.argv[1:] == ["ask"]:
+        ask()
+    elif sys.argv[1:] == ["terminal"]:
+        print(json.dumps(attempt({"probe": "terminal", "arguments": []})))
+    else:
+        print(json.dumps(attempt(json.load(sys.stdin))))

@@ -120,12 +120,20 @@ impl Identity {
     }
 }
 
+fn not_run(program: &str, error: &io::Error) -> io::Error {
+    let limit = match error.kind() {
+        io::ErrorKind::WouldBlock => ": `ulimit -u` allows no more processes",
+        _ => "",
+    };
+    io::Error::new(error.kind(), format!("running {program}: {error}{limit}"))
+}
+
 fn map_by_program(program: &str, pid: Pid, own: u32, (first, count): (u32, u32)) -> io::Result<()> {
     let output = Command::new(program)
         .args([pid.to_string(), "0".into(), own.to_string(), "1".into()])
         .args(["1".to_string(), first.to_string(), count.to_string()])
         .output()
-        .map_err(|error| io::Error::new(error.kind(), format!("running {program}: {error}")))?;
+        .map_err(|error| not_run(program, &error))?;
     if output.status.success() {
         return Ok(());
     }

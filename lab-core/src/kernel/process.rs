@@ -45,10 +45,32 @@ pub fn fork(flags: CloneFlags) -> io::Result<Fork> {
         }
     };
     match pid {
-        -1 => Err(io::Error::last_os_error()),
+        -1 => Err(limit_named(io::Error::last_os_error())),
         0 => Ok(Fork::Child),
         pid => Ok(Fork::Parent(Pid::from_raw(pid as libc::pid_t))),
     }
+}
+
+/// Enters new namespaces.
+///
+/// # Errors
+/// What the kernel says: as many as there may be, forbidden.
+pub fn unshare(flags: CloneFlags) -> io::Result<()> {
+    nix::sched::unshare(flags).map_err(|error| limit_named(error.into()))
+}
+
+/// The kernel's words for a limit do not tell which: there is space left on every device.
+fn limit_named(error: io::Error) -> io::Error {
+    let limit = match error.raw_os_error() {
+        Some(libc::ENOSPC | libc::EUSERS) => {
+            "as many namespaces as this user may have (sysctl user.max_net_namespaces and its like)"
+        }
+        Some(libc::EAGAIN) => {
+            "as many processes as this user may have (`ulimit -u`, pids.max of the control group)"
+        }
+        _ => return error,
+    };
+    io::Error::new(error.kind(), format!("{limit}: {error}"))
 }
 
 /// Whether this process has one thread only.

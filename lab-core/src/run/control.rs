@@ -390,6 +390,9 @@ pub struct ProcessStatus {
     pub restarts: u32,
     /// The last thing that went wrong, a sentence.
     pub trouble: Option<String>,
+    /// Milliseconds until it is started again, while it waits for that.
+    #[serde(default)]
+    pub again_in: Option<u64>,
 }
 
 /// State of a process.

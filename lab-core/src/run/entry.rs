@@ -123,7 +123,7 @@ fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
         let _ = launcher.send(&step, &[]);
         process::exit_now(3)
     };
-    if let Err(error) = nix::sched::unshare(CloneFlags::CLONE_NEWUSER) {
+    if let Err(error) = process::unshare(CloneFlags::CLONE_NEWUSER) {
         refuse("a user namespace", &error);
     }
     let mapped = launcher
@@ -140,7 +140,7 @@ fn enter(identity: &Identity, birth: Birth, launcher: &Channel) -> ! {
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC;
-    if let Err(error) = nix::sched::unshare(flags) {
+    if let Err(error) = process::unshare(flags) {
         refuse(
             "process, mount, network, host name and IPC namespaces",
             &error,

@@ -342,9 +342,18 @@ fn open_engine_log(state: &Path) -> Result<OwnedFd, Refusal> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Refusal {
+    let help = match error.raw_os_error() {
+        Some(nix::libc::EMFILE | nix::libc::ENFILE) => {
+            "`ulimit -n` allows too few open files: a lab needs thirty, and six a node"
+        }
+        _ => {
+            "the folders come from XDG_RUNTIME_DIR and XDG_STATE_HOME; they must be yours and have \
+             space left"
+        }
+    };
     Refusal {
         message: format!("can't write {}: {error}", path.display()),
-        help: Some("the folders come from XDG_RUNTIME_DIR and XDG_STATE_HOME; they must be yours and have space left".into()),
+        help: Some(help.into()),
         code: 3,
     }
 }

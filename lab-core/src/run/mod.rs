@@ -17,7 +17,7 @@ pub mod interrupts;
 mod keeper;
 pub mod launcher;
 mod limits;
-mod log_files;
+pub mod log_files;
 mod messages;
 mod node;
 mod pki;

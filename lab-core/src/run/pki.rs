@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -52,13 +52,21 @@ impl Authority {
     fn read(state: &Path, lab: &str) -> Option<Self> {
         let text = |name: &str| std::fs::read_to_string(file(state, name)).ok();
         let (root, issuing) = (text("root-ca.crt")?, text("issuing-ca.crt")?);
-        let (_, pem) = x509_parser::pem::parse_x509_pem(issuing.as_bytes()).ok()?;
-        let certificate = pem.parse_x509().ok()?;
-        let end = certificate.validity().not_after.to_datetime();
-        if end < OffsetDateTime::now_utc() + CA_RESERVE {
+        let key = KeyPair::from_pem(&text("issuing-ca.key")?).ok()?;
+        // What was cut off, or is another lab's, would make certificates that nobody trusts.
+        let (_, above) = x509_parser::pem::parse_x509_pem(root.as_bytes()).ok()?;
+        let (_, below) = x509_parser::pem::parse_x509_pem(issuing.as_bytes()).ok()?;
+        let (above, below) = (above.parse_x509().ok()?, below.parse_x509().ok()?);
+        below.verify_signature(Some(above.public_key())).ok()?;
+        if below.public_key().raw != key.subject_public_key_info() {
             return None;
         }
-        let key = KeyPair::from_pem(&text("issuing-ca.key")?).ok()?;
+        let now = OffsetDateTime::now_utc();
+        let (begin, end) = (below.validity().not_before, below.validity().not_after);
+        // Made while the clock went wrong, or old.
+        if begin.to_datetime() > now || end.to_datetime() < now + CA_RESERVE {
+            return None;
+        }
         let issuer = Issuer::from_ca_cert_pem(&issuing, key).ok()?;
         Some(Self {
             root,
@@ -69,14 +77,18 @@ impl Authority {
     }
 
     fn make(state: &Path, lab: &str) -> io::Result<Self> {
+        Self::make_at(state, lab, OffsetDateTime::now_utc())
+    }
+
+    fn make_at(state: &Path, lab: &str, now: OffsetDateTime) -> io::Result<Self> {
         let root_key = KeyPair::generate().map_err(io::Error::other)?;
-        let root_params = ca_params(&root_name(lab), 1);
+        let root_params = ca_params(&root_name(lab), 1, now);
         let root = root_params
             .self_signed(&root_key)
             .map_err(io::Error::other)?;
         let root_issuer = Issuer::from_params(&root_params, &root_key);
         let key = KeyPair::generate().map_err(io::Error::other)?;
-        let params = ca_params(&format!("{lab} Issuing CA"), 0);
+        let params = ca_params(&format!("{lab} Issuing CA"), 0, now);
         let issuing = params
             .signed_by(&key, &root_issuer)
             .map_err(io::Error::other)?;
@@ -128,7 +140,7 @@ impl Authority {
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
         params.use_authority_key_identifier_extension = true;
-        set_life(&mut params, LEAF_LIFE);
+        set_life(&mut params, LEAF_LIFE, OffsetDateTime::now_utc());
         let certificate = params
             .signed_by(&key, &self.issuer)
             .map_err(io::Error::other)?;
@@ -143,19 +155,18 @@ fn root_name(lab: &str) -> String {
     format!("{lab} Root CA")
 }
 
-fn ca_params(name: &str, below: u8) -> CertificateParams {
+fn ca_params(name: &str, below: u8, now: OffsetDateTime) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
-    set_life(&mut params, CA_LIFE);
+    set_life(&mut params, CA_LIFE, now);
     params
 }
 
-fn set_life(params: &mut CertificateParams, life: Duration) {
-    let now = OffsetDateTime::now_utc();
+fn set_life(params: &mut CertificateParams, life: Duration, now: OffsetDateTime) {
     params.not_before = now - BACKDATED;
     params.not_after = now + life;
 }
@@ -261,6 +272,45 @@ mod tests {
         // The same authority is found again.
         let again = Authority::open(&state, "Con  toso").unwrap();
         assert_eq!(again.root, authority.root);
+        std::fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn an_authority_of_another_time_is_made_anew() {
+        let state = folder();
+        let now = OffsetDateTime::now_utc();
+        for (made, lasts) in [
+            (now, true),
+            (now + Duration::days(30), false),
+            (now - Duration::days(3300), false),
+        ] {
+            let before = Authority::make_at(&state, "lab", made).unwrap();
+            let found = Authority::open(&state, "lab").unwrap();
+            assert_eq!(found.root == before.root, lasts, "made at {made}");
+        }
+        std::fs::remove_dir_all(state).unwrap();
+    }
+
+    #[test]
+    fn an_authority_whose_parts_do_not_fit_is_made_anew() {
+        let (state, other) = (folder(), folder().join("other"));
+        std::fs::create_dir_all(&other).unwrap();
+        Authority::open(&other, "lab").unwrap();
+        for name in ["root-ca.crt", "issuing-ca.crt", "issuing-ca.key"] {
+            let stranger = std::fs::read(other.join(name)).unwrap();
+            for bytes in [
+                &stranger[..],
+                &stranger[..stranger.len() / 2],
+                b"",
+                b"\xff\0",
+            ] {
+                let before = Authority::open(&state, "lab").unwrap();
+                std::fs::write(state.join(name), bytes).unwrap();
+                let found = Authority::open(&state, "lab").unwrap();
+                assert_ne!(found.root, before.root, "{name}: {} bytes", bytes.len());
+                found.trust().unwrap();
+            }
+        }
         std::fs::remove_dir_all(state).unwrap();
     }
 }

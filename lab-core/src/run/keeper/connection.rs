@@ -19,7 +19,6 @@ use super::node::{Event, Node};
 use crate::kernel::process;
 use crate::plan::{Fault, Plan};
 use crate::run::control::{Exec, ExecControl, Hello, PROTOCOL, Refusal, Request, Response, Tries};
-use crate::run::log_files;
 use crate::run::messages::ToNode;
 use crate::run::wire::{Inbox, Outbox};
 
@@ -28,7 +27,9 @@ const HELLO: Duration = Duration::from_secs(5);
 
 /// Serves callers for as long as the lab lives.
 pub(super) async fn serve(keeper: Rc<Keeper>, listener: UnixListener) -> io::Result<()> {
-    // On a listening socket these are the credentials of who bound it: the lab's owner.
+    // On a listening socket these are the credentials of who bound it: the lab's owner. Where that
+    // is root, it has no id in here, like all who have none: then the socket's mode (0600) is what
+    // keeps others out.
     let owner = getsockopt(&listener, sockopt::PeerCredentials)?.uid();
     loop {
         let stream = match listener.accept().await {
@@ -301,9 +302,19 @@ impl Keeper {
         {
             return connection.send(&Response::Error(refusal), &[]).await;
         }
-        // Before the past is read, so that nothing falls between.
-        let mut feed = self.logs.follow();
-        for line in log_files::read(self.logs.folder(), node)? {
+        let (past, mut feed) = self.logs.follow(node);
+        let past = match past.await {
+            Ok(past) => past,
+            Err(error) => {
+                let refusal = Refusal {
+                    message: format!("the logs of {} can't be read: {error}", self.lab),
+                    help: Some("they are in the lab's state folder".into()),
+                    code: 3,
+                };
+                return connection.send(&Response::Error(refusal), &[]).await;
+            }
+        };
+        for line in past {
             connection.send(&Response::Log(line), &[]).await?;
         }
         if !follow {
@@ -315,7 +326,11 @@ impl Keeper {
                     Ok(line) if node.is_none_or(|node| node == line.node) => {
                         connection.send(&Response::Log(line), &[]).await?;
                     }
-                    Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Ok(_) => {}
+                    Err(broadcast::error::RecvError::Lagged(count)) => {
+                        let line = self.logs.missed(node.unwrap_or(&self.lab), count);
+                        connection.send(&Response::Log(line), &[]).await?;
+                    }
                     Err(broadcast::error::RecvError::Closed) => return Ok(()),
                 },
                 gone = hung_up(&connection.stream) => return gone,

@@ -1,6 +1,6 @@
 //! The keeper: builds the lab, watches over it, changes it on request.
 //!
-//! One thread, tokio's current-thread runtime. It lives in the fabric's network namespace, where
+//! One thread, tokio's current-thread runtime, and a second one that does nothing but write logs. It lives in the fabric's network namespace, where
 //! all bridges stand, and holds the network namespace of every node. It never runs a service or a
 //! program itself: nodes do, on its word.
 
@@ -9,6 +9,7 @@ mod change;
 mod connection;
 mod execute;
 mod health;
+mod log_writer;
 mod logs;
 mod node;
 mod sockets;
@@ -209,7 +210,7 @@ impl Keeper {
             authority,
             fabric,
             zygote: Mutex::new(AsyncChannel::new(zygote)?),
-            logs: Rc::new(Logs::new(folder.join("logs"))),
+            logs: Rc::new(Logs::new(folder.join("logs"))?),
             stages: Stages::default(),
             _state: state,
             since: now(),

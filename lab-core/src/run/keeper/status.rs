@@ -64,12 +64,14 @@ impl Keeper {
                     state: known.state(),
                     restarts: known.restarts.get(),
                     trouble: known.trouble(),
+                    again_in: known.again_in(),
                 },
                 None => ProcessStatus {
                     what,
                     state: ProcessState::Stopped,
                     restarts: 0,
                     trouble: None,
+                    again_in: None,
                 },
             }
         };

@@ -50,6 +50,8 @@ pub(super) struct Process {
     pub restarts: Cell<u32>,
     state: watch::Sender<ProcessState>,
     trouble: RefCell<Option<String>>,
+    /// When it is started again.
+    again: Cell<Option<tokio::time::Instant>>,
     /// Why starting it again is in vain.
     hopeless: RefCell<Option<String>>,
     /// Its node ended.
@@ -67,6 +69,14 @@ impl Process {
     /// The last thing that went wrong, while it is not healthy.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.borrow().clone()
+    }
+
+    /// Milliseconds until it is started again, while it waits for that.
+    pub fn again_in(&self) -> Option<u64> {
+        let again = self.again.get()?;
+        let left = again.saturating_duration_since(tokio::time::Instant::now());
+        (self.state() == ProcessState::Waiting)
+            .then(|| u64::try_from(left.as_millis()).unwrap_or(u64::MAX))
     }
 
     /// Its state changes.
@@ -169,6 +179,7 @@ impl Keeper {
             restarts: Cell::new(0),
             state: watch::Sender::new(ProcessState::Starting),
             trouble: RefCell::default(),
+            again: Cell::new(None),
             hopeless: RefCell::default(),
             abandoned: Cell::new(false),
             commands,
@@ -230,11 +241,12 @@ async fn supervise(
             process.turns(ProcessState::Stopped);
             return;
         }
-        process.turns(ProcessState::Waiting);
         if started.elapsed() > STABLE {
             wait = BACK_OFF.0;
         }
         let pause = tokio::time::sleep(wait);
+        process.again.set(Some(pause.deadline()));
+        process.turns(ProcessState::Waiting);
         tokio::pin!(pause);
         loop {
             tokio::select! {
