@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::back;
+use super::back::{self, Answer};
 use super::kind::Kind;
 use super::listen::listener;
 use super::members::Spread;
@@ -347,12 +347,19 @@ impl<'l> Model<'l> {
                 destination: at.packet.source,
                 kind: at.packet.kind,
             };
+            let answer = match (&end, at.packet.kind) {
+                (End::Listens { .. } | End::Unknown, _) => Answer::Reply,
+                (End::Closed | End::Rejected, Kind::Tcp(_)) => Answer::Reply,
+                _ => Answer::Error,
+            };
+            let trail = &making.trail;
             back::follow(
                 self,
                 at.node,
                 reply,
-                &making.trail.remembered,
-                &making.trail.origin,
+                answer,
+                &trail.remembered,
+                &trail.origin,
             )
         });
         let outcome = match end {
