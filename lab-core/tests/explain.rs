@@ -337,6 +337,39 @@ fn line(change: &Change) -> String {
     )
 }
 
+/// `check` refuses such a lab; a running one may become it.
+#[test]
+fn an_answer_by_a_stateful_hop_that_did_not_see_the_question_is_lost() {
+    let (lab, mut plan) = lab_of(&folder().join("back.yaml"));
+    let asked = |plan: &Plan, to: &str| {
+        let to: Destination = to.parse().expect("a destination");
+        let explanation = explain(&Model::new(&lab, plan), "left", &to).expect("an answer");
+        let mut said = String::new();
+        told(&explanation, &mut said);
+        said
+    };
+    assert!(asked(&plan, "10.2.0.10:7").contains("back right > back > left: arrives"));
+    // The router of the way back gets the rules of one that filters, and lets everything new pass.
+    let (_, filtering) = lab_of(&folder().join("acl.yaml"));
+    let mut rules = filtering.nodes["door"].rules.clone();
+    for chain in &mut rules.chains {
+        chain.rules.retain(|rule| rule.mark.is_none());
+    }
+    plan.nodes.get_mut("back").expect("a router").rules = rules;
+    let lost = asked(&plan, "10.2.0.10:7");
+    assert!(lost.contains("= dropped (listens"), "{lost}");
+    assert!(lost.contains("back drops the answer by invalid"), "{lost}");
+    // An error about what it did not see is no beginning either.
+    let error = asked(&plan, "10.2.0.10:udp/7");
+    assert!(error.contains("= dropped (closed"), "{error}");
+    // A datagram may be one.
+    for listen in &mut plan.nodes.get_mut("right").expect("a node").processes[0].listens {
+        listen.protocol = lab_core::plan::Transport::Udp;
+    }
+    let datagram = asked(&plan, "10.2.0.10:udp/7");
+    assert!(datagram.contains("= open (listens"), "{datagram}");
+}
+
 #[test]
 fn who_is_not_there_or_switched_off_asks_nothing() {
     let (lab, plan) = lab_of(&folder().join("plain.yaml"));

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use lab_core::predict::{Destination, Model, Unasked, explain};
 
-use crate::explained::explained;
+use super::trace::Form;
+use crate::explained::{sequence, tree};
 use crate::output::{Failure, Screen};
 use crate::source::LabFile;
 
@@ -21,6 +22,7 @@ Examples:
   lab explain --from roaming --to mail.contoso.com:443
   lab explain --from spammer --to 203.0.113.70:25
   lab explain --from pc1 --to dc1:udp/53
+  lab explain --from pc1 --to intranet.contoso.com:443 --format mermaid
   lab explain shop.yaml --from visitor --to 10.0.0.20:icmp --json | jq .reachable")]
 pub struct Explain {
     #[command(flatten)]
@@ -32,7 +34,16 @@ pub struct Explain {
     /// IP protocol (`ip/50`)
     #[arg(long, value_name = "HOST:PORT")]
     to: Destination,
-    /// Print it as JSON
+    /// How to write it
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "FORM",
+        conflicts_with = "json"
+    )]
+    format: Form,
+    /// The same as `--format json`
     #[arg(long)]
     json: bool,
 }
@@ -46,10 +57,11 @@ impl Explain {
         let (lab, plan) = self.file.lab_and_plan(screen)?;
         let model = Model::new(&lab, &plan);
         let explanation = explain(&model, &self.from, &self.to).map_err(unasked)?;
-        if self.json {
-            screen.json(&explanation)?;
-        } else {
-            screen.print(&explained(&explanation, screen.stdout()))?;
+        match self.format {
+            Form::Json => screen.json(&explanation)?,
+            _ if self.json => screen.json(&explanation)?,
+            Form::Tree => screen.print(&tree(&explanation, screen.stdout()))?,
+            Form::Mermaid => screen.print(&sequence(&explanation))?,
         }
         Ok(ExitCode::from(u8::from(!explanation.reachable)))
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lab_core::check::Lab;
+use lab_core::model::Place;
 use lab_core::plan::{Plan, diff, with_faults};
 use lab_core::predict::{Kind, Matrix, Model, clients, kinds, matrix};
 use lab_core::run::client::RunningLab;
@@ -154,12 +155,30 @@ fn running(lab: &Lab, plan: &mut Plan, which: &Which) -> Result<RunningLab, Fail
     }
     let faults = running.status()?.faults.into_iter().collect();
     *plan = with_faults(plan, &faults);
-    let differences = diff(&running.plan()?, plan).len();
-    if differences > 0 {
+    let in_force = without_places(running.plan()?);
+    if !diff(&in_force, &without_places(plan.clone())).is_empty() {
         return Err(Failure::usage(
             format!("the running lab {} is not what this file says", lab.name),
             "`lab apply` makes it so, and `lab apply --dry-run` tells the difference",
         ));
     }
     Ok(running)
+}
+
+/// Without the lines that things stand at: the same file has another name from another folder.
+fn without_places(mut plan: Plan) -> Plan {
+    for node in plan.nodes.values_mut() {
+        for route in &mut node.routes {
+            route.place = Place::default();
+        }
+        for rule in node
+            .rules
+            .chains
+            .iter_mut()
+            .flat_map(|chain| &mut chain.rules)
+        {
+            rule.place = None;
+        }
+    }
+    plan
 }

@@ -10,12 +10,22 @@ use crate::plan::{Hook, LinkPlan, NodePlan};
 /// Most nodes passed.
 const MOST_HOPS: usize = 64;
 
+/// What kind of an answer it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Of the protocol itself: data, a reset.
+    Reply,
+    /// An ICMP error about the question.
+    Error,
+}
+
 /// Follows an answer from a node. `reply` is the packet of the other direction, its kind that of the
 /// question; `remembered` what the nodes on the way there know of it.
 pub(super) fn follow<'l>(
     model: &Model<'l>,
     from: &'l NodePlan,
     reply: Packet,
+    answer: Answer,
     remembered: &[Remembered],
     origin: &str,
 ) -> Back {
@@ -24,7 +34,16 @@ pub(super) fn follow<'l>(
         arrives: false,
         trouble: None,
     };
-    let trouble = follow_on(model, from, reply, remembered, origin, &mut back.hops).err();
+    let trouble = follow_on(
+        model,
+        from,
+        reply,
+        answer,
+        remembered,
+        origin,
+        &mut back.hops,
+    )
+    .err();
     back.arrives = trouble.is_none();
     back.trouble = trouble;
     back
@@ -34,6 +53,7 @@ fn follow_on<'l>(
     model: &Model<'l>,
     from: &'l NodePlan,
     mut packet: Packet,
+    answer: Answer,
     remembered: &[Remembered],
     origin: &str,
     hops: &mut Vec<Hop>,
@@ -75,11 +95,13 @@ fn follow_on<'l>(
                 ));
             }
         }
-        let state = match (known, inbound, packet.kind) {
-            (Some(_), _, _) | (None, None, _) => State::Established,
+        let state = match (known, inbound, answer, packet.kind) {
+            (Some(_), ..) | (None, None, ..) => State::Established,
             // Without its beginning, only a datagram looks like the first of a connection.
-            (None, Some(_), Kind::Udp(_) | Kind::Protocol(_)) => State::New,
-            (None, Some(_), Kind::Tcp(_) | Kind::Icmp) => State::Invalid,
+            (_, _, Answer::Reply, Kind::Udp(_) | Kind::Protocol(_)) => State::New,
+            (_, _, Answer::Reply, Kind::Tcp(_) | Kind::Icmp) | (_, _, Answer::Error, _) => {
+                State::Invalid
+            }
         };
         let seen = Seen {
             packet,

@@ -1,18 +1,23 @@
 //! What would become of a packet: answered from the lab and its plan alone, with nothing running.
 //!
-//! `kind` and `rules` say what a packet is and which rule decides about it, `network` who is where
-//! and how a node routes, `walk` follows a connection's first packet and `back` its reply,
-//! `way` is what comes out; `names` looks a name up as a node would, `explain` puts a whole answer
-//! together. `matrix` asks for many at once, `against` for two labs. Pure: no I/O, no clock, no
-//! random number. It shares nothing with what observes a running lab but the model: where the two
-//! disagree, one of them is wrong.
+//! - `kind`, `rules`: what a packet is, which rule decides about it, and (`nearest`) which almost did;
+//! - `network`: who is where, and how a node routes;
+//! - `walk`: a connection's first packet; `members`: to whom a VIP sends it; `listen`: who takes it;
+//!   `back`: the answer; `way`: what comes out;
+//! - `names`: what a node gets for a name; `explain`: a whole answer;
+//! - `matrix` (`clients`, `ports`): many questions at once; `against`: the same to two labs.
+//!
+//! Pure: no I/O, no clock, no random number. It shares nothing with what observes a running lab but
+//! the model: where the two disagree, one of them is wrong.
 
 mod against;
 mod back;
 mod clients;
 mod explain;
 mod kind;
+mod listen;
 mod matrix;
+mod members;
 mod names;
 mod nearest;
 mod network;

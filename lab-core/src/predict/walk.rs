@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::back;
+use super::back::{self, Answer};
 use super::kind::Kind;
+use super::listen::listener;
+use super::members::Spread;
 use super::nearest::nearest;
 use super::network::{Model, Routed};
 use super::rules::{Seen, State, decide};
-use super::way::{Branch, End, Hop, Outcome, Packet, Step, Then, Verdict, Way};
-use crate::check::{Balancer, BalancerMode, ProgramHealth};
-use crate::plan::{Action, Hook, LinkPlan, NodePlan, ProcessKind, Rule, Target, Transport};
+use super::way::{End, Hop, Outcome, Packet, Step, Then, Verdict, Way};
+use crate::plan::{Action, Hook, LinkPlan, NodePlan, Rule, Target};
 
 /// Most nodes passed: a packet begins with this many hops to live (`ip_default_ttl`).
 const MOST_HOPS: usize = 64;
@@ -34,32 +35,24 @@ pub(super) struct Trail {
 
 /// A packet at a node.
 #[derive(Clone, Copy)]
-struct Standing<'l> {
-    node: &'l NodePlan,
-    inbound: Option<&'l str>,
+pub(super) struct Standing<'l> {
+    pub node: &'l NodePlan,
+    pub inbound: Option<&'l str>,
     /// As it arrived.
-    arrived: Packet,
+    pub arrived: Packet,
     /// After what was done to it so far.
-    packet: Packet,
+    pub packet: Packet,
     translated: bool,
 }
 
-/// How a VIP spreads connections.
-struct Spread<'l, 'r> {
-    vip: &'l Balancer,
-    random: bool,
-    rule: &'r str,
-    place: Option<&'r String>,
-}
-
 /// A way in the making.
-struct Making {
-    hops: Vec<Hop>,
-    trail: Trail,
+pub(super) struct Making {
+    pub hops: Vec<Hop>,
+    pub trail: Trail,
 }
 
 impl Making {
-    fn step(&mut self, step: Step) {
+    pub fn step(&mut self, step: Step) {
         if let Some(hop) = self.hops.last_mut() {
             hop.steps.push(step);
         }
@@ -166,85 +159,7 @@ impl<'l> Model<'l> {
         }
     }
 
-    /// The VIP that a rule of a node belongs to.
-    fn vip(&self, node: &NodePlan, rule: &str) -> Option<&'l Balancer> {
-        let balancer = self.lab.balancers.get(rule.strip_prefix("vip ")?)?;
-        (balancer.node == node.name).then_some(balancer)
-    }
-
-    /// Sends it to one of the members that are well; without any the node itself is asked.
-    fn choose(
-        &self,
-        at: Standing<'l>,
-        targets: &[Target],
-        spread: &Spread<'l, '_>,
-        mut making: Making,
-    ) -> Way {
-        let (well, out): (Vec<&Target>, Vec<&Target>) = targets
-            .iter()
-            .partition(|target| self.is_well(spread.vip, target));
-        let name = |target: &&Target| {
-            self.name_of(target.address)
-                .unwrap_or_else(|| target.address.to_string())
-        };
-        let out: Vec<String> = out.iter().map(name).collect();
-        if well.is_empty() {
-            making.step(Step::NoMember {
-                vip: spread.vip.name.clone(),
-                out,
-            });
-            return self.send(at, making);
-        }
-        let branches = well
-            .into_iter()
-            .map(|target| {
-                let hop = Hop {
-                    node: at.node.name.clone(),
-                    inbound: at.inbound.map(str::to_owned),
-                    packet: at.packet,
-                    steps: Vec::new(),
-                };
-                let branch = Making {
-                    hops: vec![hop],
-                    trail: making.trail.clone(),
-                };
-                Branch {
-                    member: name(&target),
-                    address: target.address,
-                    way: self.translate(at, target, spread.rule, spread.place, branch),
-                }
-            })
-            .collect();
-        Way {
-            hops: making.hops,
-            then: Then::Choice {
-                vip: spread.vip.name.clone(),
-                random: spread.random,
-                place: spread.place.cloned(),
-                branches,
-                out,
-            },
-        }
-    }
-
-    /// Whether a member answers the health check of its VIP, as far as the plan knows: somebody listens
-    /// on the port asked. Without the service that asks, all members stay.
-    fn is_well(&self, vip: &Balancer, target: &Target) -> bool {
-        let BalancerMode::Layer4 { pool, .. } = &vip.mode else {
-            return true;
-        };
-        let Some(node) = self.plan.nodes.get(&vip.node) else {
-            return true;
-        };
-        if !node.processes.iter().any(|process| process.running) {
-            return true;
-        }
-        let asked = self.way(node, target.address, Kind::Tcp(pool.health.port));
-        let outcomes = asked.outcomes();
-        outcomes.contains(&Outcome::Open) || outcomes.contains(&Outcome::Reached)
-    }
-
-    fn translate(
+    pub(super) fn translate(
         &self,
         mut at: Standing<'l>,
         target: &Target,
@@ -271,7 +186,7 @@ impl<'l> Model<'l> {
     }
 
     /// Routes, filters and sends it.
-    fn send(&self, at: Standing<'l>, mut making: Making) -> Way {
+    pub(super) fn send(&self, at: Standing<'l>, mut making: Making) -> Way {
         let (link, hop, route, prefix) = match self.route(at.node, at.packet.destination) {
             Routed::Here => return self.deliver(at, making),
             Routed::Nowhere
@@ -432,12 +347,19 @@ impl<'l> Model<'l> {
                 destination: at.packet.source,
                 kind: at.packet.kind,
             };
+            let answer = match (&end, at.packet.kind) {
+                (End::Listens { .. } | End::Unknown, _) => Answer::Reply,
+                (End::Closed | End::Rejected, Kind::Tcp(_)) => Answer::Reply,
+                _ => Answer::Error,
+            };
+            let trail = &making.trail;
             back::follow(
                 self,
                 at.node,
                 reply,
-                &making.trail.remembered,
-                &making.trail.origin,
+                answer,
+                &trail.remembered,
+                &trail.origin,
             )
         });
         let outcome = match end {
@@ -470,49 +392,5 @@ impl<'l> Standing<'l> {
             inbound,
             outbound,
         }
-    }
-}
-
-/// Who takes a packet at the node it is for.
-fn listener(node: &NodePlan, packet: Packet) -> End {
-    let (transport, port) = match packet.kind {
-        Kind::Tcp(port) => (Transport::Tcp, port),
-        Kind::Udp(port) => (Transport::Udp, port),
-        Kind::Icmp => return End::Listens { process: None },
-        Kind::Protocol(_) => return End::Closed,
-    };
-    let running = || node.processes.iter().filter(|process| process.running);
-    let service = running().find(|process| {
-        process.listens.iter().any(|listen| {
-            listen.protocol == transport
-                && listen.port == port
-                && listen
-                    .address
-                    .is_none_or(|address| address.is_unspecified() || address == packet.destination)
-        })
-    });
-    if let Some(service) = service {
-        return End::Listens {
-            process: Some(service.name.clone()),
-        };
-    }
-    // Of a program the plan knows no more than the port of its health check.
-    let mut programs = running().filter_map(|process| match &process.kind {
-        ProcessKind::Program { health, .. } => Some((process, health)),
-        ProcessKind::Service { .. } => None,
-    });
-    let checked = programs.clone().find(|(_, health)| {
-        let asked = match health {
-            Some(ProgramHealth::Tcp(port) | ProgramHealth::Http { port, .. }) => Some(*port),
-            None => None,
-        };
-        transport == Transport::Tcp && asked == Some(port)
-    });
-    match checked {
-        Some((program, _)) => End::Listens {
-            process: Some(program.name.clone()),
-        },
-        None if programs.next().is_some() => End::Unknown,
-        None => End::Closed,
     }
 }

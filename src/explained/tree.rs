@@ -1,12 +1,12 @@
-//! An explanation as a tree for the terminal.
+//! An explanation as a tree.
 
 use std::fmt::Write;
 
 use lab_core::predict::{
-    Aim, Back, End, Explanation, Hop, Lookup, Nearest, Onward, Outcome, Question, Step, Then,
-    Verdict, Way,
+    Aim, Back, End, Explanation, Hop, Lookup, Onward, Outcome, Question, Step, Then, Way,
 };
 
+use super::words::{at_place, by, decided, ended};
 use crate::output::{Colour, Paint};
 
 /// A part of the tree: a label, a line, further lines in three columns, and parts below it.
@@ -20,7 +20,7 @@ struct Item {
 }
 
 /// All of it.
-pub fn explained(explanation: &Explanation, paint: Paint) -> String {
+pub fn tree(explanation: &Explanation, paint: Paint) -> String {
     let (word, colour) = match explanation.reachable {
         true => ("reachable", Colour::Green),
         false => ("not reachable", Colour::Red),
@@ -155,7 +155,7 @@ fn way(way: &Way, head: &str) -> Vec<Item> {
             if let Some(back) = back {
                 items.push(returned(back));
             }
-            items.push(ended(way, end, back.as_ref(), *outcome));
+            items.push(self::end(way, end, back.as_ref(), *outcome));
             items.extend(onward.iter().map(gone_on));
             items.extend(unpublished.as_ref().map(|vip| Item {
                 label: "onward",
@@ -259,22 +259,6 @@ fn passed(hop: &Hop, first: bool, lines: &mut Vec<[String; 3]>) {
     }
 }
 
-fn decided(verdict: &Verdict) -> &'static str {
-    match (verdict.passes, verdict.chain) {
-        (true, "input") => "lets it in",
-        (true, _) => "permitted",
-        (false, _) => "dropped",
-    }
-}
-
-fn by(verdict: &Verdict) -> String {
-    match (&verdict.rule, &verdict.note) {
-        (None, _) => "by no rule".into(),
-        (Some(rule), Some(note)) => format!("by {rule} \"{note}\""),
-        (Some(rule), None) => format!("by {rule}"),
-    }
-}
-
 fn returned(back: &Back) -> Item {
     let mut nodes: Vec<&str> = Vec::new();
     for hop in &back.hops {
@@ -293,25 +277,7 @@ fn returned(back: &Back) -> Item {
     item
 }
 
-fn ended(way: &Way, end: &End, back: Option<&Back>, outcome: Outcome) -> Item {
-    let node = way.hops.last().map_or("", |hop| hop.node.as_str());
-    let lost = back.is_some_and(|back| !back.arrives);
-    let head = match end {
-        _ if lost => format!("it reaches {node}, but the answer does not come back"),
-        End::Listens {
-            process: Some(process),
-        } => format!("{process} answers on {node}"),
-        End::Listens { process: None } => format!("{node} answers"),
-        End::Closed => format!("refused: nobody listens on {node}"),
-        End::Unknown => format!("it reaches {node}, whose programs may listen there"),
-        End::Dropped | End::Rejected => stopped(way, node),
-        End::NotForwarded => format!("dropped at {node}, which is no router"),
-        End::NoRoute => format!("unreachable: {node} has no route"),
-        End::Nobody { address } => {
-            format!("unreachable: nobody answers for {address} when {node} asks")
-        }
-        End::Circle => format!("unreachable: it goes round, and comes by {node} again"),
-    };
+fn end(way: &Way, end: &End, back: Option<&Back>, outcome: Outcome) -> Item {
     let colour = match outcome {
         Outcome::Open | Outcome::Reached => Colour::Green,
         Outcome::Refused => Colour::Yellow,
@@ -319,46 +285,10 @@ fn ended(way: &Way, end: &End, back: Option<&Back>, outcome: Outcome) -> Item {
     };
     Item {
         label: "end",
-        head,
+        head: ended(way, end, back),
         colour: Some(colour),
         ..Item::default()
     }
-}
-
-/// The sentence about what a rule stopped.
-fn stopped(way: &Way, node: &str) -> String {
-    let verdicts = way.verdicts();
-    let Some((_, verdict)) = verdicts.into_iter().rfind(|(_, verdict)| !verdict.passes) else {
-        return format!("dropped at {node}");
-    };
-    let default = match verdict.default {
-        true => ", the default",
-        false => "",
-    };
-    let nearest = verdict.nearest.as_ref().map(|nearest| {
-        format!(
-            "; nearest rule: {}{}, which needs {}",
-            nearest.rule,
-            at_place(nearest.place.as_ref()),
-            needed(nearest)
-        )
-    });
-    format!(
-        "dropped at {node} {}{default}{}{}",
-        by(verdict),
-        at_place(verdict.place.as_ref()),
-        nearest.unwrap_or_default()
-    )
-}
-
-/// What a rule needs, in words.
-pub fn needed(nearest: &Nearest) -> String {
-    let needs = nearest.needs.iter().map(|need| match need.what {
-        "inbound" => format!("to come in by {}", need.wanted),
-        "outbound" => format!("to go out by {}", need.wanted),
-        what => format!("{what} {}", need.wanted),
-    });
-    needs.collect::<Vec<_>>().join(" and ")
 }
 
 fn gone_on(onward: &Onward) -> Item {
@@ -379,10 +309,6 @@ fn gone_on(onward: &Onward) -> Item {
         ),
         ..Item::default()
     }
-}
-
-fn at_place(place: Option<&String>) -> String {
-    place.map_or_else(String::new, |place| format!(" ({place})"))
 }
 
 fn draw(items: &[Item], indent: &str, paint: Paint, text: &mut String) {
