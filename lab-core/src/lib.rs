@@ -13,4 +13,5 @@ pub mod observe;
 pub mod plan;
 pub mod predict;
 pub mod run;
+pub mod scenario;
 pub mod service;

@@ -77,6 +77,7 @@ impl Exec {
             cwd: caller_folder(),
             user: self.user,
             terminal: None,
+            own: false,
         };
         Ok(exit_code(lab.exec(request, caller_stdio()?, control)?))
     }
@@ -99,6 +100,7 @@ pub fn run_with(
         cwd: "/".into(),
         user: None,
         terminal: None,
+        own: false,
     };
     // The sender is gone at once: there is nothing to tell the program.
     Ok(lab.exec(request, stdio.into(), channel().1)?)

@@ -42,6 +42,7 @@ impl Shell {
             env: caller_environment(),
             cwd: caller_folder(),
             user: self.user,
+            own: false,
             terminal: at_terminal.then(terminal::size),
         };
         let stdio = caller_stdio()?;

@@ -9,7 +9,7 @@ use lab_core::plan::Plan;
 use lab_core::run::client::running_labs;
 use lab_core::run::control::{Status, Timing};
 use lab_core::run::interrupts::Interrupts;
-use lab_core::run::launcher;
+use lab_core::run::launcher::{self, Held};
 use lab_nodes::CATALOGUE;
 
 use crate::interrupt;
@@ -29,10 +29,19 @@ Examples:
   lab up router                       a built-in lab
   lab up shop.yaml --overlay slow-wan.yaml
   lab up nat --timings                where the time went
+  lab up nat --name nat-2             the same lab a second time, beside the first
   lab up --json | jq .nodes")]
 pub struct Up {
     #[command(flatten)]
     file: LabFile,
+    /// The running lab's name [default: as the file says]; under another one the same lab can be up
+    /// twice
+    #[arg(long = "name", value_name = "NAME")]
+    called: Option<String>,
+    /// Stay until standard input is closed, then take the lab down; it also goes down when this
+    /// command dies
+    #[arg(long)]
+    attached: bool,
     /// Show how long each stage took
     #[arg(long)]
     timings: bool,
@@ -49,26 +58,40 @@ impl Up {
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
         let started = Instant::now();
         interrupt::says("nothing is left of it")?;
-        let (plan, mut stages) = self.file.plan_to_build(screen)?;
+        let (mut plan, mut stages) = self.file.plan_to_build(screen)?;
+        if let Some(name) = self.called {
+            if !is_lab_name(&name) {
+                return Err(Failure::usage(
+                    format!("`{name}` can't be the name of a lab"),
+                    "a name has at most 32 letters, digits and hyphens, like a host's",
+                ));
+            }
+            plan.lab = name;
+        }
         let mut reporter = Reporter::new(screen);
         let interrupts = Interrupts::hold()?;
         // One thread until this returns: it forks.
-        let outcome = launcher::up(plan.clone(), CATALOGUE, &interrupts, &mut |step| {
-            reporter.step(step);
-        });
+        let progress: &mut dyn FnMut(_) = &mut |step| reporter.step(step);
+        let outcome = match self.attached {
+            true => launcher::up_held(plan.clone(), CATALOGUE, &interrupts, progress).map(Some),
+            false => launcher::up(plan.clone(), CATALOGUE, &interrupts, progress).map(|()| None),
+        };
         reporter.finish();
         let took = started.elapsed();
-        outcome?;
-        interrupt::only_ends_the_telling(&format!(
-            "{} is up all the same; `lab down {0}` ends it",
-            plan.lab
-        ))?;
+        let held = outcome?;
+        match &held {
+            Some(_) => interrupt::says("nothing is left of it")?,
+            None => interrupt::only_ends_the_telling(&format!(
+                "{} is up all the same; `lab down {0}` ends it",
+                plan.lab
+            ))?,
+        }
         drop(interrupts);
         stages.append(&mut reporter.stages);
         let status = pick(running_labs()?, Some(&plan.lab))?.status()?;
         if self.json {
             screen.json(&as_json(&status, took, &stages))?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(stay(held));
         }
         let mut text = overview(&plan, &status, screen.stdout());
         text.push_str(&hints(&plan, screen));
@@ -77,8 +100,26 @@ impl Up {
         }
         let _ = write!(text, "{}", summary(&plan, &status, took, screen));
         screen.print(&text)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(stay(held))
     }
+}
+
+/// Waits for the end of standard input where the lab ends with us.
+fn stay(held: Option<Held>) -> ExitCode {
+    if held.is_some() {
+        // What is read does not matter, and neither does why there is no more.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+    }
+    ExitCode::SUCCESS
+}
+
+/// A DNS label of at most 32 characters (RFC 1123 §2.1).
+fn is_lab_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=32).contains(&name.len())
+        && name.chars().all(inner)
+        && !name.starts_with('-')
+        && !name.ends_with('-')
 }
 
 fn summary(plan: &Plan, status: &Status, took: Duration, screen: &Screen) -> String {

@@ -110,6 +110,10 @@ pub struct Exec {
     pub user: Option<String>,
     /// Give it a terminal of the node; the caller copies bytes to and from its master side.
     pub terminal: Option<TerminalSize>,
+    /// The program is the engine's own, whatever `argv` calls it: its file may lie where the node
+    /// sees nothing of the host (/tmp).
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// Size of a terminal.

@@ -29,6 +29,23 @@ use crate::service::Catalogue;
 /// How long `up` waits for a lab of that name that is dying.
 const DYING: Duration = Duration::from_secs(10);
 
+/// A lab that lives only as long as this is held: when it is dropped, or the process that has it
+/// dies in whatever way, the lab ends.
+#[derive(Debug)]
+pub struct Held {
+    keeper: Option<Channel>,
+    first: OwnedFd,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.keeper = None;
+        // The keeper may hang; the first process's death ends all of it.
+        let _ = process::pidfd_signal(&self.first, nix::libc::SIGKILL);
+        wait_dead(&self.first);
+    }
+}
+
 /// Brings a lab up and returns when it is healthy. Must be called before the process has
 /// started any thread: it forks.
 ///
@@ -41,6 +58,34 @@ pub fn up(
     interrupts: &Interrupts,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), NotUp> {
+    launch(plan, catalogue, FromLauncher::Goodbye, interrupts, progress).map(drop)
+}
+
+/// As [`up`], but the lab ends with what is returned.
+///
+/// # Errors
+/// As [`up`].
+pub fn up_held(
+    plan: Plan,
+    catalogue: Catalogue,
+    interrupts: &Interrupts,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Held, NotUp> {
+    let (keeper, first) = launch(plan, catalogue, FromLauncher::Stay, interrupts, progress)?;
+    Ok(Held {
+        keeper: Some(keeper),
+        first,
+    })
+}
+
+/// The channel to the keeper, and the lab's first process.
+fn launch(
+    plan: Plan,
+    catalogue: Catalogue,
+    farewell: FromLauncher,
+    interrupts: &Interrupts,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(Channel, OwnedFd), NotUp> {
     let started = Instant::now();
     let folders = Folders::of_caller();
     folders.make_runtime()?;
@@ -56,14 +101,17 @@ pub fn up(
         let outcome = interrupts
             .look()
             .and_then(|()| record(&lock, first))
-            .and_then(|()| follow(&keeper, interrupts, started, progress));
-        if outcome.is_err() {
-            // Closing our end makes the keeper end the lab; wait until nothing is left of it.
-            drop(keeper);
-            let _ = process::pidfd_signal(&pidfd, nix::libc::SIGKILL);
-            interrupts.wait_dead(&pidfd);
+            .and_then(|()| follow(&keeper, &farewell, interrupts, started, progress));
+        match outcome {
+            Ok(()) => Ok((keeper, pidfd)),
+            Err(why) => {
+                // Closing our end makes the keeper end the lab; wait until nothing is left of it.
+                drop(keeper);
+                let _ = process::pidfd_signal(&pidfd, nix::libc::SIGKILL);
+                interrupts.wait_dead(&pidfd);
+                Err(why)
+            }
         }
-        outcome
     });
     outcome.map_err(|why| {
         // The lock is ours, so it is no other lab's socket.
@@ -132,6 +180,7 @@ pub(super) fn wait_dead(pidfd: &OwnedFd) {
 /// Reads progress until the end.
 fn follow(
     keeper: &Channel,
+    farewell: &FromLauncher,
     interrupts: &Interrupts,
     started: Instant,
     progress: &mut dyn FnMut(Progress),
@@ -150,7 +199,7 @@ fn follow(
             Ok(Some((ToLauncher::Up, _))) => {
                 // The last moment at which an interrupt means that it shall not be.
                 interrupts.look()?;
-                return keeper.send(&FromLauncher::Goodbye, &[]).map_err(|error| {
+                return keeper.send(farewell, &[]).map_err(|error| {
                     NotUp::Refused(Refusal {
                         message: format!("the lab ended just after it was up: {error}"),
                         help: None,

@@ -35,6 +35,8 @@ pub(super) enum ToLauncher {
 pub(super) enum FromLauncher {
     /// The launcher has seen [`ToLauncher::Up`]; from now on its end means nothing.
     Goodbye,
+    /// It has seen it, too, and stays: its end is the lab's.
+    Stay,
 }
 
 /// Keeper → zygote.

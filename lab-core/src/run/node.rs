@@ -284,6 +284,7 @@ impl Node {
             limits: self.slice.plan.limits.clone(),
             // A server starts with what a container would leave it, and may set its network up.
             hidden: self.inheritance.homes.clone(),
+            own: false,
         };
         program::start(&command, Stdio::Log(log))
     }
@@ -329,6 +330,7 @@ impl Node {
             other_users: self.slice.other_users,
             limits: self.slice.plan.limits.clone(),
             hidden: Vec::new(),
+            own: exec.own,
         };
         program::start(&command, stdio)
     }

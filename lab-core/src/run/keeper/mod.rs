@@ -176,6 +176,12 @@ async fn live(parts: Parts, launcher: Channel, zygote: Channel) -> io::Result<()
     launcher.send(&ToLauncher::Up, &[]).await?;
     match launcher.receive::<FromLauncher>().await {
         Ok(Some((FromLauncher::Goodbye, _))) => {}
+        Ok(Some((FromLauncher::Stay, _))) => {
+            return tokio::select! {
+                _ = launcher.receive::<FromLauncher>() => Ok(()),
+                ended = &mut serving => ended,
+            };
+        }
         _ => return Ok(()),
     }
     drop(launcher);

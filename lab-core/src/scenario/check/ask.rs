@@ -1,0 +1,200 @@
+//! Steps that a built-in client does.
+
+use crate::model::{Diagnostic, Place, Spanned};
+use crate::scenario::checked::Kind;
+use crate::scenario::client::{Ask, DnsAsk, HttpAsk, SmtpAsk};
+use crate::scenario::file::Step;
+
+use super::Setting;
+
+/// Record types that can be asked for.
+const TYPES: &[&str] = &[
+    "A", "AAAA", "ANY", "CAA", "CNAME", "MX", "NS", "PTR", "SOA", "SRV", "TXT",
+];
+
+/// What is asked, and in words.
+pub(super) fn ask(
+    kind: Kind,
+    step: &Step,
+    user: Option<&str>,
+    setting: &Setting<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(Ask, String)> {
+    match kind {
+        Kind::Http => http(step, user, setting, diagnostics),
+        Kind::Dns => dns(step, diagnostics),
+        Kind::Tcp => {
+            let to = step.tcp.as_ref()?;
+            if !has_port(to) {
+                diagnostics.push(bad(to, "no `HOST:PORT`", "write it like `mail.example:25`"));
+                return None;
+            }
+            Some((Ask::Tcp(to.value.clone()), format!("tcp {}", to.value)))
+        }
+        Kind::Smtp => {
+            let server = step.smtp.as_ref()?;
+            let ask = SmtpAsk {
+                server: server.value.clone(),
+                from: step.mail_from.as_ref().map(|from| from.value.clone()),
+                to: step.rcpt_to.iter().map(|to| to.value.clone()).collect(),
+                data: step.data.as_ref().map(|data| data.value.clone()),
+                starttls: step.starttls.unwrap_or_default(),
+            };
+            let mut envelope = ask.from.iter().chain(&ask.to);
+            if let Some(wrong) = envelope.find(|one| one.contains(['\r', '\n', '<', '>'])) {
+                let place = &server.place;
+                diagnostics.push(
+                    Diagnostic::error(
+                        "scenario::bad-address",
+                        format!("`{}` is no mail address.", wrong.escape_debug()),
+                        place,
+                        "of this step",
+                    )
+                    .help("write it like `alice@example.com`"),
+                );
+                return None;
+            }
+            Some((Ask::Smtp(ask), format!("smtp {}", server.value)))
+        }
+        _ => None,
+    }
+}
+
+fn http(
+    step: &Step,
+    user: Option<&str>,
+    setting: &Setting<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(Ask, String)> {
+    let url = step.http.as_ref().or(step.browse.as_ref())?;
+    let rest = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| url.strip_prefix(scheme));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
+    let strange = |c: char| c.is_whitespace() || c.is_control();
+    if host.is_none_or(str::is_empty) || url.contains(strange) {
+        diagnostics.push(bad(url, "no URL", "write it like `https://www.example/path`"));
+        return None;
+    }
+    let method = step
+        .method
+        .as_ref()
+        .map_or("GET", |method| method.value.as_str())
+        .to_owned();
+    if let Some(written) = &step.method
+        && !written.chars().all(|c| c.is_ascii_uppercase())
+    {
+        diagnostics.push(bad(written, "no method", "write it like `POST`"));
+        return None;
+    }
+    let basic = match step.login.as_ref() {
+        None => None,
+        Some(login) => Some(basic(login, user, setting, diagnostics)?),
+    };
+    let ask = HttpAsk {
+        url: url.value.clone(),
+        method: method.clone(),
+        headers: step
+            .headers
+            .iter()
+            .map(|(name, value)| (name.value.clone(), value.clone()))
+            .collect(),
+        body: step.body.as_ref().map(|body| body.value.clone()),
+        follow: step.browse.is_some(),
+        basic,
+        connect: step.connect.as_ref().map(|to| to.value.clone()),
+        cookies: Vec::new(),
+    };
+    let said = match method.as_str() {
+        "GET" => url.value.clone(),
+        method => format!("{method} {}", url.value),
+    };
+    Some((Ask::Http(ask), said))
+}
+
+fn basic(
+    login: &Spanned<String>,
+    user: Option<&str>,
+    setting: &Setting<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(String, String)> {
+    if login.value != "basic" {
+        diagnostics.push(bad(
+            login,
+            "no way to log in that this client has",
+            "write `basic`; `run: [curl, --ntlm, …]` or `--negotiate` does the others",
+        ));
+        return None;
+    }
+    let account = user.and_then(|user| Some((user, setting.known.account(user)?)));
+    match account {
+        Some((name, account)) => Some((name.to_owned(), account.password.clone())),
+        None => {
+            diagnostics.push(
+                Diagnostic::error(
+                    "scenario::no-user",
+                    "Nobody is said to log in.",
+                    &login.place,
+                    "this login",
+                )
+                .help("add `as: USER`, one of the lab's directory"),
+            );
+            None
+        }
+    }
+}
+
+fn dns(step: &Step, diagnostics: &mut Vec<Diagnostic>) -> Option<(Ask, String)> {
+    let name = step.dns.as_ref()?;
+    let kind = step
+        .kind
+        .as_ref()
+        .map_or("A".to_owned(), |kind| kind.to_ascii_uppercase());
+    if let Some(written) = &step.kind
+        && !TYPES.contains(&kind.as_str())
+    {
+        let help = format!("there are: {}", TYPES.join(", "));
+        diagnostics.push(bad(written, "no record type that can be asked for", &help));
+        return None;
+    }
+    let tcp = match step.over.as_ref() {
+        None => false,
+        Some(over) if over.value == "udp" => false,
+        Some(over) if over.value == "tcp" => true,
+        Some(over) => {
+            diagnostics.push(bad(over, "neither `udp` nor `tcp`", "leave it out for UDP"));
+            return None;
+        }
+    };
+    if name.contains(|c: char| c.is_whitespace()) || name.is_empty() || name.len() > 255 {
+        diagnostics.push(bad(name, "no name", "write it like `www.example`"));
+        return None;
+    }
+    let said = match kind.as_str() {
+        "A" => format!("dns {}", name.value),
+        kind => format!("dns {} {kind}", name.value),
+    };
+    let ask = DnsAsk {
+        name: name.value.clone(),
+        kind,
+        server: step.server.as_ref().map(|server| server.value.clone()),
+        tcp,
+    };
+    Some((Ask::Dns(ask), said))
+}
+
+fn has_port(to: &str) -> bool {
+    to.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+}
+
+fn bad(text: &Spanned<String>, what: &str, help: &str) -> Diagnostic {
+    let place: &Place = &text.place;
+    Diagnostic::error(
+        "scenario::bad-value",
+        format!("`{}` is {what}.", text.escape_debug()),
+        place,
+        "this value",
+    )
+    .help(help)
+}
