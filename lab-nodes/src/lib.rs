@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod balancer;
+pub mod client;
 pub mod dns;
 pub mod http;
 pub mod tier_web;

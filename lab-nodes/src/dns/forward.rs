@@ -60,7 +60,7 @@ pub(super) async fn ask(
 }
 
 /// A recursive query with a random id.
-pub(super) fn question(name: &Name, kind: RecordType) -> Message {
+pub(crate) fn question(name: &Name, kind: RecordType) -> Message {
     let mut query = Message::query();
     query.metadata.recursion_desired = true;
     query.add_query(Query::query(name.clone(), kind));
@@ -89,7 +89,7 @@ async fn ask_one(to: SocketAddr, query: &Message, tuple: &mut Tuple) -> io::Resu
 }
 
 /// Asks by a connected socket and waits for the answer to this very question.
-pub(super) async fn over_udp(socket: &UdpSocket, query: &Message) -> io::Result<Message> {
+pub(crate) async fn over_udp(socket: &UdpSocket, query: &Message) -> io::Result<Message> {
     socket.send(&encode(query)?).await?;
     let mut buffer = vec![0; usize::from(u16::MAX)];
     loop {
@@ -101,7 +101,7 @@ pub(super) async fn over_udp(socket: &UdpSocket, query: &Message) -> io::Result<
 }
 
 /// Asks by a connection (RFC 7766).
-pub(super) async fn over_tcp(mut stream: TcpStream, query: &Message) -> io::Result<Message> {
+pub(crate) async fn over_tcp(mut stream: TcpStream, query: &Message) -> io::Result<Message> {
     let bytes = encode(query)?;
     let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
     stream

@@ -4,7 +4,7 @@
 //! `settings` is computed from the lab, `zone` answers for one zone, `view` for what one client may
 //! know, `forward` asks another server, `serve` has the sockets.
 
-mod forward;
+pub(crate) mod forward;
 mod probe;
 mod serve;
 mod settings;
