@@ -16,7 +16,7 @@ use crate::verb;
     long_about = "Builds an enterprise network out of Linux namespaces on this machine and runs \
                   light servers in it that stock clients can talk to. No root, no containers, and \
                   nothing is left behind.",
-    after_help = "Exit codes: 0 done, 1 a health check failed, 2 the input or the usage is wrong, \
+    after_help = "Exit codes: 0 done, 1 a scenario or a health check failed, 2 the input or the usage is wrong, \
                   3 the host can't do it, 130 interrupted (as shells count signals: \
                   143 terminated, 129 hung up).",
     after_long_help = "\
@@ -28,7 +28,7 @@ Examples:
 
 Exit codes:
   0    done
-  1    a health check failed
+  1    a scenario or a health check failed
   2    the input or the usage is wrong
   3    the host can't do it
   130  interrupted (ctrl-C); other signals as shells count them: 143 terminated, 129 hung up",
@@ -56,6 +56,7 @@ pub enum Verb {
     Down(verb::down::Down),
     Apply(verb::apply::Apply),
     Status(verb::status::Status),
+    Test(verb::test::Test),
     Exec(verb::exec::Exec),
     Shell(verb::shell::Shell),
     Cp(verb::cp::Cp),
@@ -71,6 +72,8 @@ pub enum Verb {
     Schema(verb::schema::Schema),
     Doctor(verb::doctor::Doctor),
     Completions(verb::completions::Completions),
+    #[command(hide = true)]
+    Client(verb::client::Client),
 }
 
 impl Cli {
@@ -88,9 +91,11 @@ impl Cli {
             Verb::Doctor(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Completions(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Explain(verb) => which.unused().and_then(|()| verb.run(screen)),
+            Verb::Client(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Apply(verb) => which.unused().and_then(|()| verb.run(screen)),
             Verb::Down(verb) => verb.run(which, screen),
             Verb::Status(verb) => verb.run(which, screen),
+            Verb::Test(verb) => verb.run(which, screen),
             Verb::Exec(verb) => verb.run(which),
             Verb::Shell(verb) => verb.run(which),
             Verb::Cp(verb) => verb.run(which),

@@ -11,14 +11,20 @@ pub struct Embedded {
     pub about: &'static str,
     /// Its files with their content; `lab.yaml`, the root, comes first.
     pub files: &'static [(&'static str, &'static str)],
+    /// Its scenarios: files below its folder, with their content.
+    pub scenarios: &'static [(&'static str, &'static str)],
 }
 
 macro_rules! lab {
-    ($name:literal, $about:literal, [$($file:literal),+]) => {
+    ($name:literal, $about:literal, [$($file:literal),+], [$($scenario:literal),* $(,)?]) => {
         Embedded {
             name: $name,
             about: $about,
             files: &[$(($file, include_str!(concat!("../scenarios/", $name, "/", $file)))),+],
+            scenarios: &[$((
+                $scenario,
+                include_str!(concat!("../scenarios/", $name, "/", $scenario)),
+            )),*],
         }
     };
 }
@@ -28,32 +34,38 @@ pub static LABS: &[Embedded] = &[
     lab!(
         "contoso",
         "an enterprise with mail, web, conferencing, a perimeter and partners",
-        ["lab.yaml", "acl.yaml", "dns.yaml", "directory.yaml"]
+        ["lab.yaml", "acl.yaml", "dns.yaml", "directory.yaml"],
+        []
     ),
     lab!(
         "router",
         "two segments and a router between them",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "nat",
         "a home network behind address translation",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "perimeter",
         "a server in a perimeter between two packet filters",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "balancer",
         "a VIP that spreads over several servers",
-        ["lab.yaml"]
+        ["lab.yaml"],
+        ["flows/works.yaml"]
     ),
     lab!(
         "nginx",
         "a stock web server among the lab's own",
-        ["lab.yaml", "nginx.conf"]
+        ["lab.yaml", "nginx.conf"],
+        ["flows/works.yaml"]
     ),
 ];
 

@@ -19,6 +19,7 @@ mod matrix;
 mod output;
 mod overview;
 mod running;
+mod scenarios;
 mod source;
 mod terminal;
 mod verb;

@@ -3,6 +3,7 @@
 pub mod apply;
 pub mod capture;
 pub mod check;
+pub mod client;
 pub mod completions;
 pub mod cp;
 pub mod doctor;
@@ -18,5 +19,6 @@ pub mod matrix;
 pub mod schema;
 pub mod shell;
 pub mod status;
+pub mod test;
 pub mod trace;
 pub mod up;

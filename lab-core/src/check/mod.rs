@@ -41,6 +41,6 @@ mod zones;
 pub use crate::model::{Diagnostic, Severity};
 pub use lab::*;
 pub use needs::{Need, needs};
-pub use render::render;
+pub use render::{render, report};
 pub use schema::schema;
 pub use source::{Checked, Source, load, load_text};

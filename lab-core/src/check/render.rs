@@ -1,5 +1,6 @@
 //! Diagnostics for people: the lines of the file, underlined.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode, SourceSpan};
@@ -17,6 +18,15 @@ const WIDTH: usize = 100;
 
 /// All diagnostics as text, and a line that counts them; nothing if there are none.
 pub fn render(checked: &Checked, colour: bool) -> String {
+    report(&checked.diagnostics, &checked.sources, colour)
+}
+
+/// As [`render`], of diagnostics on any files; `sources` has their text by name.
+pub fn report(
+    diagnostics: &[Diagnostic],
+    sources: &BTreeMap<String, String>,
+    colour: bool,
+) -> String {
     let theme = if colour {
         GraphicalTheme::unicode()
     } else {
@@ -27,17 +37,17 @@ pub fn render(checked: &Checked, colour: bool) -> String {
         .with_links(false)
         .with_context_lines(1);
     let mut text = String::new();
-    for diagnostic in checked.diagnostics.iter().take(MOST) {
-        let report = Report::new(diagnostic, checked);
+    for diagnostic in diagnostics.iter().take(MOST) {
+        let report = Report::new(diagnostic, sources);
         if handler.render_report(&mut text, &report).is_err() {
             let _ = writeln!(text, "{}", diagnostic.message);
         }
         text.push('\n');
     }
-    if checked.diagnostics.len() > MOST {
+    if diagnostics.len() > MOST {
         let _ = writeln!(text, "These are the first {MOST}.");
     }
-    if let Some(counts) = counts(checked) {
+    if let Some(counts) = counts(diagnostics) {
         let _ = writeln!(text, "{counts}");
     }
     text.lines().fold(String::new(), |mut clean, line| {
@@ -47,10 +57,9 @@ pub fn render(checked: &Checked, colour: bool) -> String {
 }
 
 /// `3 errors and 1 warning`.
-fn counts(checked: &Checked) -> Option<String> {
+fn counts(diagnostics: &[Diagnostic]) -> Option<String> {
     let count = |severity, one: &str| {
-        let number = checked
-            .diagnostics
+        let number = diagnostics
             .iter()
             .filter(|d| d.severity == severity)
             .count();
@@ -82,7 +91,7 @@ struct Report {
 }
 
 impl Report {
-    fn new(diagnostic: &Diagnostic, checked: &Checked) -> Self {
+    fn new(diagnostic: &Diagnostic, sources: &BTreeMap<String, String>) -> Self {
         let severity = match diagnostic.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
@@ -99,9 +108,9 @@ impl Report {
         let Some((main, _)) = diagnostic.labels.first() else {
             return report;
         };
-        report.source = source(main, checked);
+        report.source = source(main, sources);
         for (at, (place, label)) in diagnostic.labels.iter().enumerate() {
-            let Some(text) = checked.sources.get(&*place.file).filter(|_| place.line > 0) else {
+            let Some(text) = sources.get(&*place.file).filter(|_| place.line > 0) else {
                 continue;
             };
             let span = match at {
@@ -116,7 +125,7 @@ impl Report {
                     code: None,
                     help: None,
                     severity: miette::Severity::Advice,
-                    source: source(place, checked),
+                    source: source(place, sources),
                     labels: vec![span],
                     related: Vec::new(),
                 });
@@ -126,8 +135,8 @@ impl Report {
     }
 }
 
-fn source(place: &Place, checked: &Checked) -> Option<Lines> {
-    let text = checked.sources.get(&*place.file)?;
+fn source(place: &Place, sources: &BTreeMap<String, String>) -> Option<Lines> {
+    let text = sources.get(&*place.file)?;
     Some(Lines {
         name: place.file.to_string(),
         text: text.clone(),

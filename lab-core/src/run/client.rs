@@ -83,6 +83,38 @@ fn is_held(lock: &Path) -> bool {
     }
 }
 
+/// Removes what a lab that is down left behind: its lock and its state, logs included.
+///
+/// # Errors
+/// It is up, or a file can't be removed.
+pub fn forget(lab: &str) -> Result<(), Refusal> {
+    let folders = Folders::of_caller();
+    let lock = folders.lock(lab);
+    if is_held(&lock) {
+        return Err(Refusal {
+            message: format!("the lab {lab} is up"),
+            help: Some(format!("`lab down {lab}` ends it")),
+            code: 2,
+        });
+    }
+    for result in [
+        std::fs::remove_dir_all(folders.lab_state(lab)),
+        std::fs::remove_file(lock),
+    ] {
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Refusal {
+                    message: format!("can't remove what the lab {lab} left: {error}"),
+                    help: None,
+                    code: 3,
+                });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Sockets to watch links with. They hold a network namespace of the lab: who has them lets go
 /// when `alive` says so.
 #[derive(Debug)]

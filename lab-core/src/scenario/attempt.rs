@@ -53,7 +53,10 @@ impl Attempt {
 pub fn attempt(step: &Step, limit: Duration, jars: &mut Jars, stage: &Stage<'_>) -> Attempt {
     let began = Instant::now();
     let mark = stage.observer.map(Observer::mark);
-    let counts = step.expectations.iter().any(|(one, _)| one.needs_counters());
+    let counts = step
+        .expectations
+        .iter()
+        .any(|(one, _)| one.needs_counters());
     let before = match counts.then(|| stage.world.status()).transpose() {
         Ok(before) => before,
         Err(refusal) => return Attempt::failed(refused(refusal, step)),
@@ -207,7 +210,10 @@ fn ask_client(
     let ran = seen.ran.clone().unwrap_or_default();
     let answers: Answers = serde_json::from_str(&ran.stdout.text).map_err(|error| {
         let status = ran.status;
-        broken(format!("it ended with {status} and no answer: {error}"), seen)
+        broken(
+            format!("it ended with {status} and no answer: {error}"),
+            seen,
+        )
     })?;
     if let Some(last) = answers.last()
         && errand.is_http()

@@ -7,9 +7,9 @@ use regex::Regex;
 
 use super::client::Answer;
 use super::path::{Glob, PathPattern};
-use super::wishes::Fails;
 use super::seen::{Ran, Seen};
 use super::way;
+use super::wishes::Fails;
 
 /// One thing that must hold.
 #[derive(Clone, Debug)]
@@ -139,16 +139,28 @@ impl Expectation {
                 format!("it took {}", time(seen.took)),
             ),
             Self::Within(_) => Ok(()),
-            Self::Counter { node, rule, packets } => {
+            Self::Counter {
+                node,
+                rule,
+                packets,
+            } => {
                 let key = (node.clone(), rule.clone());
                 let grown = seen.counters.get(&key).copied().unwrap_or_default();
-                let good = if *packets == 0 { grown == 0 } else { grown >= *packets };
+                let good = if *packets == 0 {
+                    grown == 0
+                } else {
+                    grown >= *packets
+                };
                 let expected = match packets {
                     0 => format!("{rule} at {node} counts nothing"),
                     1 => format!("{rule} at {node} counts a packet at least"),
                     more => format!("{rule} at {node} counts {more} packets at least"),
                 };
-                if good { Ok(()) } else { unmet(expected, format!("it counted {grown}")) }
+                if good {
+                    Ok(())
+                } else {
+                    unmet(expected, format!("it counted {grown}"))
+                }
             }
             Self::Member(member, state) => {
                 let found: Vec<&str> = seen
@@ -215,7 +227,11 @@ impl Expectation {
                 _ => unmet("an answer".into(), format!("none: {sentence}")),
             };
         }
-        let status = || answer.status.map_or("none".to_owned(), |status| status.to_string());
+        let status = || {
+            answer
+                .status
+                .map_or("none".to_owned(), |status| status.to_string())
+        };
         let text = || shown(&answer.text, answer.cut);
         match self {
             Self::Fails(wanted) => {
@@ -247,11 +263,13 @@ impl Expectation {
             },
             Self::Code(wanted) if answer.code.as_ref() != Some(wanted) => unmet(
                 wanted.clone(),
-                answer.code.clone().unwrap_or_else(|| "no response code".into()),
+                answer
+                    .code
+                    .clone()
+                    .unwrap_or_else(|| "no response code".into()),
             ),
             Self::Answers(wanted) => {
-                let found: BTreeSet<String> =
-                    answer.answers.iter().map(|one| plain(one)).collect();
+                let found: BTreeSet<String> = answer.answers.iter().map(|one| plain(one)).collect();
                 if found == *wanted {
                     return Ok(());
                 }
@@ -266,7 +284,10 @@ impl Expectation {
                     [] => "no such field".to_owned(),
                     found => found.join(", "),
                 };
-                unmet(format!("`{}` within the header `{name}`", pattern.as_str()), seen)
+                unmet(
+                    format!("`{}` within the header `{name}`", pattern.as_str()),
+                    seen,
+                )
             }
             Self::Subject(_) | Self::Issuer(_) | Self::CertificateName(_) => {
                 let Some(seen) = &answer.certificate else {
@@ -276,9 +297,10 @@ impl Expectation {
                     Self::Subject(text) if !seen.subject.contains(text.as_str()) => {
                         unmet(format!("a certificate of `{text}`"), seen.subject.clone())
                     }
-                    Self::Issuer(text) if !seen.issuer.contains(text.as_str()) => {
-                        unmet(format!("a certificate issued by `{text}`"), seen.issuer.clone())
-                    }
+                    Self::Issuer(text) if !seen.issuer.contains(text.as_str()) => unmet(
+                        format!("a certificate issued by `{text}`"),
+                        seen.issuer.clone(),
+                    ),
                     Self::CertificateName(name)
                         if !seen.names.iter().any(|one| one.eq_ignore_ascii_case(name)) =>
                     {
@@ -301,7 +323,9 @@ impl Expectation {
             Self::Contains(part) if !text.contains(part.as_str()) => {
                 format!("`{part}` within {what}")
             }
-            Self::Lacks(part) if text.contains(part.as_str()) => format!("no `{part}` within {what}"),
+            Self::Lacks(part) if text.contains(part.as_str()) => {
+                format!("no `{part}` within {what}")
+            }
             Self::Matches(pattern) if !pattern.is_match(text) => {
                 format!("`{}` matches within {what}", pattern.as_str())
             }
@@ -336,7 +360,9 @@ impl Expectation {
 
 /// An answer as it is compared: names without their last dot, in lower case.
 pub fn plain(answer: &str) -> String {
-    let words = answer.split_whitespace().map(|word| word.trim_end_matches('.'));
+    let words = answer
+        .split_whitespace()
+        .map(|word| word.trim_end_matches('.'));
     let words: Vec<&str> = words.collect();
     let text = words.join(" ");
     match text.contains('"') {
@@ -348,7 +374,11 @@ pub fn plain(answer: &str) -> String {
 fn listed(set: &BTreeSet<String>) -> String {
     match set.len() {
         0 => "no answer".into(),
-        _ => set.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+        _ => set
+            .iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 

@@ -40,7 +40,10 @@ pub fn load(texts: &[Text], known: &Known<'_>) -> Loaded {
         let mut said = BTreeSet::new();
         diagnostics.retain(|one| said.insert((one.code, one.labels.clone(), one.message.clone())));
         diagnostics.sort_by_key(|one| one.labels.first().map(|(place, _)| place.offset));
-        if diagnostics.iter().all(|one| one.severity != Severity::Error) {
+        if diagnostics
+            .iter()
+            .all(|one| one.severity != Severity::Error)
+        {
             loaded.scenarios.extend(found);
         }
         loaded.diagnostics.append(&mut diagnostics);
@@ -63,7 +66,10 @@ fn one(text: &Text, known: &Known<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec
     let mut names = BTreeSet::new();
     for (at, case) in cases.iter().enumerate() {
         let mut mine = variables.clone();
-        mine.extend(case.iter().map(|(key, value)| (key.value.clone(), value.clone())));
+        mine.extend(
+            case.iter()
+                .map(|(key, value)| (key.value.clone(), value.clone())),
+        );
         let name = (!case.is_empty()).then(|| case_name(case, at));
         // Two cases of one name could not be told apart.
         let name = name.map(|name| match names.insert(name.clone()) {
@@ -81,9 +87,12 @@ fn one(text: &Text, known: &Known<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec
         found.extend(check::scenario(id, name, &file, known, diagnostics));
     }
     // The records of these two know their keys and types; what they hold was used above.
-    let _: Option<Map<String>> = tree.get("variables").and_then(|tree| Map::decode(tree, diagnostics));
-    let _: Option<Vec<Map<String>>> =
-        tree.get("cases").and_then(|tree| Vec::decode(tree, diagnostics));
+    let _: Option<Map<String>> = tree
+        .get("variables")
+        .and_then(|tree| Map::decode(tree, diagnostics));
+    let _: Option<Vec<Map<String>>> = tree
+        .get("cases")
+        .and_then(|tree| Vec::decode(tree, diagnostics));
     found
 }
 

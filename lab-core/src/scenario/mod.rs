@@ -43,4 +43,4 @@ pub use runner::{Choice, Emit, perform};
 pub use schedule::{Labs, Task, run_all};
 pub use seen::{Kept, Ran, Seen};
 pub use wishes::Fails;
-pub use world::{Interrupt, Observer, Program, World};
+pub use world::{Interrupt, Observer, Program, TICK, World};

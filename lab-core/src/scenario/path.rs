@@ -34,13 +34,20 @@ impl Glob {
                 return Err("`{` is not closed".into());
             };
             let choices: Vec<&str> = rest[open + 1..close].split(',').map(str::trim).collect();
-            if choices.iter().any(|choice| choice.is_empty() || choice.contains('{')) {
+            if choices
+                .iter()
+                .any(|choice| choice.is_empty() || choice.contains('{'))
+            {
                 return Err("between `{` and `}` stand names, separated by commas".into());
             }
             let head = &rest[..open];
             alternatives = alternatives
                 .iter()
-                .flat_map(|one| choices.iter().map(move |choice| format!("{one}{head}{choice}")))
+                .flat_map(|one| {
+                    choices
+                        .iter()
+                        .map(move |choice| format!("{one}{head}{choice}"))
+                })
                 .collect();
             if alternatives.len() > MOST {
                 return Err(format!("it stands for more than {MOST} names"));
@@ -205,11 +212,17 @@ mod tests {
         let way = "home-router isp gateway lb core cas2 core mbx1";
         assert!(fits("gateway > lb > cas* > mbx1", way));
         assert!(fits("lb > cas* > mbx1", way));
-        assert!(fits("home-router > isp > gateway > lb > core > cas2 > core > mbx1", way));
+        assert!(fits(
+            "home-router > isp > gateway > lb > core > cas2 > core > mbx1",
+            way
+        ));
         assert!(!fits("gateway > cas* > mbx1", way), "lb was left out");
         assert!(!fits("gateway > lb > cas*", way), "mbx1 was left out");
         assert!(!fits("lb > gateway > cas* > mbx1", way), "another order");
-        assert!(!fits("gateway > lb > cas* > mbx1 > dc1", way), "dc1 is not there");
+        assert!(
+            !fits("gateway > lb > cas* > mbx1 > dc1", way),
+            "dc1 is not there"
+        );
     }
 
     #[test]
@@ -238,13 +251,19 @@ mod tests {
             ("{lync,sp}-fe{1,2}", "sp-fe2", true),
             ("{lync,sp}-fe{1,2}", "sp-fe3", false),
         ] {
-            assert_eq!(Glob::parse(glob).expect("a glob").matches(name), is, "{glob} {name}");
+            assert_eq!(
+                Glob::parse(glob).expect("a glob").matches(name),
+                is,
+                "{glob} {name}"
+            );
         }
     }
 
     #[test]
     fn what_is_none_is_refused() {
-        for wrong in ["", "a >", "> a", "a > > b", "{a", "a}", "{,a}", "a b", "...", "a/b"] {
+        for wrong in [
+            "", "a >", "> a", "a > > b", "{a", "a}", "{,a}", "a b", "...", "a/b",
+        ] {
             assert!(PathPattern::parse(wrong).is_err(), "{wrong}");
         }
         assert!(Glob::parse(&"{a,b}".repeat(20)).is_err(), "2^20 names");

@@ -254,7 +254,10 @@ impl Run<'_> {
     /// Says how a step went; whether well.
     fn report(&mut self, step: StepReport) -> bool {
         let good = step.failure.is_none();
-        self.failed |= step.failure.as_ref().is_some_and(|failure| !failure.interrupted);
+        self.failed |= step
+            .failure
+            .as_ref()
+            .is_some_and(|failure| !failure.interrupted);
         (self.emit)(Event::StepEnded {
             id: self.scenario.id.clone(),
             step,
@@ -285,7 +288,10 @@ fn unlike(status: &Status, before: &Status) -> Option<String> {
     }
     for (pool, members) in &before.pools {
         for (member, was) in members {
-            let is = status.pools.get(pool).and_then(|members| members.get(member));
+            let is = status
+                .pools
+                .get(pool)
+                .and_then(|members| members.get(member));
             if is != Some(was) {
                 let is = is.map_or("not there", String::as_str);
                 return Some(format!("{member} of {pool} is {is}, and was {was}"));

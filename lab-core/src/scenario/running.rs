@@ -61,7 +61,9 @@ impl World for RunningLab {
                     timed_out = left.is_zero();
                     // The group's death ends the whole tree: its supervisor sees to that.
                     let _ = control.send(ExecControl::Signal(Signal::SIGKILL as i32));
-                    break result.recv_timeout(GRACE).map_err(|_| still_there(program))??;
+                    break result
+                        .recv_timeout(GRACE)
+                        .map_err(|_| still_there(program))??;
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(still_there(program)),
             }

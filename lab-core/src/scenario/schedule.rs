@@ -39,7 +39,9 @@ pub fn run_all(
     let began = std::time::Instant::now();
     let at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        .map_or(0, |time| {
+            u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+        });
     emit(Event::Began {
         scenarios: tasks.len(),
         at,
@@ -130,7 +132,10 @@ impl Claim {
         self.all
             || other.all
             || self.nodes.iter().any(|(node, alone)| {
-                other.nodes.get(node).is_some_and(|theirs| *alone || *theirs)
+                other
+                    .nodes
+                    .get(node)
+                    .is_some_and(|theirs| *alone || *theirs)
             })
     }
 }

@@ -53,7 +53,9 @@ pub fn holds(
                 true => "dropped",
                 false => "permitted",
             };
-            let rule = by.as_ref().map_or_else(String::new, |by| format!(" by {by}"));
+            let rule = by
+                .as_ref()
+                .map_or_else(String::new, |by| format!(" by {by}"));
             let seen: Vec<String> = all
                 .iter()
                 .map(|(node, rule, decision)| match decision {
@@ -71,7 +73,12 @@ pub fn holds(
             method,
             principal,
             at,
-        } => authenticated(journey, method.as_deref(), principal.as_deref(), at.as_ref()),
+        } => authenticated(
+            journey,
+            method.as_deref(),
+            principal.as_deref(),
+            at.as_ref(),
+        ),
         Expectation::Balance {
             among,
             members,
@@ -145,7 +152,9 @@ fn authenticated(
 ) -> Result<(), Unmet> {
     let mut seen = Vec::new();
     for flow in journey.all_flows() {
-        let node = flow.last().map_or(flow.from.as_str(), |hop| hop.node.as_str());
+        let node = flow
+            .last()
+            .map_or(flow.from.as_str(), |hop| hop.node.as_str());
         for did in &flow.deeds {
             let Deed::Login {
                 method: how,
@@ -230,7 +239,9 @@ fn balance(
 pub fn happenings(journey: &Journey) -> Vec<(u64, String)> {
     let mut all = Vec::new();
     for flow in journey.all_flows() {
-        let node = flow.last().map_or(flow.from.as_str(), |hop| hop.node.as_str());
+        let node = flow
+            .last()
+            .map_or(flow.from.as_str(), |hop| hop.node.as_str());
         for did in &flow.deeds {
             all.push((
                 did.at.saturating_sub(journey.began),
@@ -246,7 +257,11 @@ pub fn happenings(journey: &Journey) -> Vec<(u64, String)> {
 pub fn deed(deed: &Deed) -> String {
     match deed {
         Deed::Answered {
-            name, kind, code, answers, ..
+            name,
+            kind,
+            code,
+            answers,
+            ..
         } => match answers.is_empty() {
             true => format!("answered {name} {kind}: {code}"),
             false => format!("answered {name} {kind}: {}", answers.join(", ")),
@@ -283,9 +298,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::holds;
-    use crate::observe::{
-        Decision, Deed, Did, End, Flow, Handling, Hop, Journey, Tuple, Verdict,
-    };
+    use crate::observe::{Decision, Deed, Did, End, Flow, Handling, Hop, Journey, Tuple, Verdict};
     use crate::scenario::expectation::Expectation;
     use crate::scenario::path::{Glob, PathPattern};
 
@@ -349,7 +362,8 @@ mod tests {
 
     fn check(expectation: &Expectation, journey: &Journey) -> Result<(), String> {
         let routers = BTreeSet::from(["gateway".to_owned()]);
-        holds(expectation, journey, &routers).map_err(|unmet| format!("{}|{}", unmet.expected, unmet.seen))
+        holds(expectation, journey, &routers)
+            .map_err(|unmet| format!("{}|{}", unmet.expected, unmet.seen))
     }
 
     fn glob(text: &str) -> Glob {
@@ -457,7 +471,10 @@ mod tests {
         let order = |texts: &[&str]| {
             Expectation::Order(texts.iter().map(|text| (*text).to_owned()).collect())
         };
-        assert_eq!(check(&order(&["lb: ended TLS", "chose cas1"]), &one), Ok(()));
+        assert_eq!(
+            check(&order(&["lb: ended TLS", "chose cas1"]), &one),
+            Ok(())
+        );
         assert!(check(&order(&["chose cas1", "lb: ended TLS"]), &one).is_err());
     }
 }

@@ -73,7 +73,10 @@ fn is_for(cookie: &Cookie, url: &Url) -> bool {
 }
 
 fn is_below(host: &str, domain: &str) -> bool {
-    host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+    host == domain
+        || host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.ends_with('.'))
 }
 
 fn default_path(url: &Url) -> String {
@@ -101,12 +104,24 @@ mod tests {
         take(&mut jar, "c=3; Domain=.example.com; Path=/", &from);
         take(&mut jar, "d=4; Domain=other.com", &from);
         assert_eq!(field(&jar, &from).as_deref(), Some("b=2; a=1; c=3"));
-        assert_eq!(field(&jar, &url("http://meet.example.com/dial/")).as_deref(), Some("a=1; c=3"));
-        assert_eq!(field(&jar, &url("https://meet.example.com/dialog")).as_deref(), Some("a=1; c=3"));
-        assert_eq!(field(&jar, &url("https://mail.example.com/")).as_deref(), Some("c=3"));
+        assert_eq!(
+            field(&jar, &url("http://meet.example.com/dial/")).as_deref(),
+            Some("a=1; c=3")
+        );
+        assert_eq!(
+            field(&jar, &url("https://meet.example.com/dialog")).as_deref(),
+            Some("a=1; c=3")
+        );
+        assert_eq!(
+            field(&jar, &url("https://mail.example.com/")).as_deref(),
+            Some("c=3")
+        );
         assert_eq!(field(&jar, &url("https://notexample.com/")), None);
         take(&mut jar, "a=5; Path=/", &from);
         take(&mut jar, "c=; Domain=example.com; Path=/; Max-Age=0", &from);
-        assert_eq!(field(&jar, &url("https://meet.example.com/")).as_deref(), Some("a=5"));
+        assert_eq!(
+            field(&jar, &url("https://meet.example.com/")).as_deref(),
+            Some("a=5")
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::fmt::Write;
 use data_encoding::BASE64;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, LOCATION, SET_COOKIE, USER_AGENT};
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, LOCATION, SET_COOKIE, USER_AGENT,
+};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use lab_core::scenario::Fails;
@@ -64,7 +66,10 @@ pub async fn ask(ask: &HttpAsk) -> Answer {
     }
     Answer::failed(
         Fails::Protocol,
-        format!("more than {REDIRECTIONS} redirections, the last one to {}", url.authority()),
+        format!(
+            "more than {REDIRECTIONS} redirections, the last one to {}",
+            url.authority()
+        ),
     )
 }
 
@@ -94,7 +99,11 @@ fn request(
     jar: &[lab_core::scenario::client::Cookie],
 ) -> Result<Request<Body>, Trouble> {
     let mut request = Request::builder().method(method).uri(&url.target);
-    let given = |name: &str| ask.headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+    let given = |name: &str| {
+        ask.headers
+            .iter()
+            .any(|(key, _)| key.eq_ignore_ascii_case(name))
+    };
     if !given(HOST.as_str()) {
         request = request.header(HOST, url.authority());
     }
@@ -135,10 +144,9 @@ async fn exchange<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| Trouble::protocol(reasons(&error)))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| Trouble::protocol(reasons(&error)))?;
     // The set ends the connection's task when this function is left or dropped.
     let mut tasks = JoinSet::new();
     tasks.spawn(connection);
@@ -183,7 +191,10 @@ async fn read(mut body: Incoming) -> Result<(String, bool), Trouble> {
             }
         }
     }
-    Ok((String::from_utf8_lossy(&kept).into_owned(), seen > kept.len()))
+    Ok((
+        String::from_utf8_lossy(&kept).into_owned(),
+        seen > kept.len(),
+    ))
 }
 
 /// An error with what caused it.

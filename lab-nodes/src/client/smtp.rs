@@ -23,7 +23,9 @@ async fn talk(ask: &SmtpAsk) -> Result<Answer, Trouble> {
         Some((_, port)) if port.parse::<u16>().is_ok() => ask.server.clone(),
         _ => format!("{}:25", ask.server),
     };
-    let host = place.rsplit_once(':').map_or(place.as_str(), |(host, _)| host);
+    let host = place
+        .rsplit_once(':')
+        .map_or(place.as_str(), |(host, _)| host);
     let stream = connect::to(&place).await?;
     let mut talk = Talk::new(stream);
     let mut code = talk.reply().await?;

@@ -29,13 +29,20 @@ impl Url {
         if authority.as_str().contains('@') {
             return None;
         }
-        let host = authority.host().trim_matches(['[', ']']).to_ascii_lowercase();
+        let host = authority
+            .host()
+            .trim_matches(['[', ']'])
+            .to_ascii_lowercase();
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Some(Self {
             tls,
             port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             host: (!host.is_empty()).then_some(host)?,
-            target: if target.is_empty() { "/".into() } else { target.into() },
+            target: if target.is_empty() {
+                "/".into()
+            } else {
+                target.into()
+            },
         })
     }
 
@@ -85,9 +92,9 @@ impl Url {
         let Some(instead) = instead else {
             return format!("{host}:{}", self.port);
         };
-        let has_port = instead
-            .rsplit_once(':')
-            .is_some_and(|(host, port)| port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']')));
+        let has_port = instead.rsplit_once(':').is_some_and(|(host, port)| {
+            port.parse::<u16>().is_ok() && (!host.contains(':') || host.ends_with(']'))
+        });
         match has_port {
             true => instead.to_owned(),
             false if instead.contains(':') => format!("[{instead}]:{}", self.port),
@@ -108,9 +115,15 @@ mod tests {
     #[test]
     fn urls_are_read_and_joined() {
         let url = Url::parse("https://Mail.Example/owa/a?x=1#top").expect("a URL");
-        assert_eq!((url.host.as_str(), url.port, url.target.as_str()), ("mail.example", 443, "/owa/a?x=1"));
+        assert_eq!(
+            (url.host.as_str(), url.port, url.target.as_str()),
+            ("mail.example", 443, "/owa/a?x=1")
+        );
         assert_eq!(url.authority(), "mail.example");
-        let next = |location| url.join(location).map(|url| format!("{} {}", url.authority(), url.target));
+        let next = |location| {
+            url.join(location)
+                .map(|url| format!("{} {}", url.authority(), url.target))
+        };
         assert_eq!(next("b").as_deref(), Some("mail.example /owa/b"));
         assert_eq!(next("/b").as_deref(), Some("mail.example /b"));
         assert_eq!(next("//other/b").as_deref(), Some("other /b"));

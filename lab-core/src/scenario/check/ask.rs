@@ -73,7 +73,11 @@ fn http(
     let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
     let strange = |c: char| c.is_whitespace() || c.is_control();
     if host.is_none_or(str::is_empty) || url.contains(strange) {
-        diagnostics.push(bad(url, "no URL", "write it like `https://www.example/path`"));
+        diagnostics.push(bad(
+            url,
+            "no URL",
+            "write it like `https://www.example/path`",
+        ));
         return None;
     }
     let method = step

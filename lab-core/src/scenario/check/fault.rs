@@ -59,7 +59,9 @@ pub(super) fn fault(
                     &text.place,
                     "this fault",
                 )
-                .help("write `kill NODE`, `link NODE SEGMENT`, `stop NODE [PROCESS]` or `drain NODE`"),
+                .help(
+                    "write `kill NODE`, `link NODE SEGMENT`, `stop NODE [PROCESS]` or `drain NODE`",
+                ),
             );
             None
         }

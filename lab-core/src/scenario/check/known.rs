@@ -89,7 +89,10 @@ impl Known<'_> {
         match Glob::parse(text) {
             Ok(glob) => self.means_nodes(&glob, place, diagnostics).then_some(glob),
             Err(problem) => {
-                let message = format!("`{}` is no pattern of nodes: {problem}.", text.escape_debug());
+                let message = format!(
+                    "`{}` is no pattern of nodes: {problem}.",
+                    text.escape_debug()
+                );
                 diagnostics.push(
                     Diagnostic::error("scenario::bad-pattern", message, place, "this pattern")
                         .help("write a node, `cas*` or `{cas1,cas2}`"),

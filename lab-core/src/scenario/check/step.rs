@@ -60,12 +60,23 @@ fn one(
     let expectations = wish::wishes(step.expect.as_ref(), kind, setting.known, diagnostics);
     let times = step.times.as_ref().map_or(1, |times| times.value);
     if !(1..=MOST_TIMES).contains(&times) {
-        out_of_range(&at(step, kind), "`times` is a number from 1 to 1000", diagnostics);
+        out_of_range(
+            &at(step, kind),
+            "`times` is a number from 1 to 1000",
+            diagnostics,
+        );
     }
-    let limit = step.timeout.as_ref().map_or(setting.limit, |time| time.value.0);
+    let limit = step
+        .timeout
+        .as_ref()
+        .map_or(setting.limit, |time| time.value.0);
     let wait = step.wait.as_ref().map(|time| time.value.0);
     if limit.is_zero() || limit > LONGEST || wait.is_some_and(|wait| wait > LONGEST) {
-        out_of_range(&at(step, kind), "a step takes or waits an hour at most", diagnostics);
+        out_of_range(
+            &at(step, kind),
+            "a step takes or waits an hour at most",
+            diagnostics,
+        );
     }
     let inner: Vec<Step> = step
         .meanwhile
@@ -92,7 +103,10 @@ fn one(
         wait,
         limit,
         meanwhile: inner,
-        outage: step.outage.as_ref().map_or(Duration::ZERO, |time| time.value.0),
+        outage: step
+            .outage
+            .as_ref()
+            .map_or(Duration::ZERO, |time| time.value.0),
     })
 }
 
@@ -140,7 +154,8 @@ fn action(
 
 /// The kinds that a step names, with the place of each.
 fn kinds(step: &Written) -> Vec<(Kind, Place)> {
-    let text = |text: &Option<crate::model::Spanned<String>>| text.as_ref().map(|t| t.place.clone());
+    let text =
+        |text: &Option<crate::model::Spanned<String>>| text.as_ref().map(|t| t.place.clone());
     [
         (Kind::Run, step.run.as_ref().map(|_| step.place.clone())),
         (Kind::Http, text(&step.http).or(text(&step.browse))),
@@ -199,28 +214,74 @@ fn kind(step: &Written, diagnostics: &mut Vec<Diagnostic>) -> Option<Kind> {
 
 /// Keys that mean nothing for this kind of step.
 fn misplaced(step: &Written, kind: Kind, meanwhile: bool, diagnostics: &mut Vec<Diagnostic>) {
-    let text = |text: &Option<crate::model::Spanned<String>>| text.as_ref().map(|t| t.place.clone());
+    let text =
+        |text: &Option<crate::model::Spanned<String>>| text.as_ref().map(|t| t.place.clone());
     let here = || Some(first_of(&step.place));
     let asks = kind.starts_from_a_node();
     let keys: [(&str, &str, bool, Option<Place>); 18] = [
         ("method", "http", kind == Kind::Http, text(&step.method)),
-        ("headers", "http", kind == Kind::Http, step.headers.first().map(|(key, _)| key.place.clone())),
+        (
+            "headers",
+            "http",
+            kind == Kind::Http,
+            step.headers.first().map(|(key, _)| key.place.clone()),
+        ),
         ("body", "http", kind == Kind::Http, text(&step.body)),
         ("login", "http", kind == Kind::Http, text(&step.login)),
         ("connect", "http", kind == Kind::Http, text(&step.connect)),
         ("type", "dns", kind == Kind::Dns, text(&step.kind)),
         ("server", "dns", kind == Kind::Dns, text(&step.server)),
         ("over", "dns", kind == Kind::Dns, text(&step.over)),
-        ("mail-from", "smtp", kind == Kind::Smtp, text(&step.mail_from)),
-        ("rcpt-to", "smtp", kind == Kind::Smtp, step.rcpt_to.first().map(|to| to.place.clone())),
+        (
+            "mail-from",
+            "smtp",
+            kind == Kind::Smtp,
+            text(&step.mail_from),
+        ),
+        (
+            "rcpt-to",
+            "smtp",
+            kind == Kind::Smtp,
+            step.rcpt_to.first().map(|to| to.place.clone()),
+        ),
         ("data", "smtp", kind == Kind::Smtp, text(&step.data)),
-        ("starttls", "smtp", kind == Kind::Smtp, step.starttls.and_then(|_| here())),
+        (
+            "starttls",
+            "smtp",
+            kind == Kind::Smtp,
+            step.starttls.and_then(|_| here()),
+        ),
         ("from", "what starts from a node", asks, text(&step.from)),
-        ("times", "http, dns, tcp and smtp", asks && kind != Kind::Run, step.times.as_ref().map(|t| t.place.clone())),
-        ("meanwhile", "fault", kind == Kind::Fault && !meanwhile, step.meanwhile.first().map(|s| first_of(&s.place))),
-        ("outage", "the steps of `meanwhile`", meanwhile, step.outage.as_ref().map(|t| t.place.clone())),
-        ("wait", "a step of its own", !meanwhile, step.wait.as_ref().map(|t| t.place.clone())),
-        ("fault", "a step of its own", !(meanwhile && matches!(kind, Kind::Fault | Kind::Heal)), here()),
+        (
+            "times",
+            "http, dns, tcp and smtp",
+            asks && kind != Kind::Run,
+            step.times.as_ref().map(|t| t.place.clone()),
+        ),
+        (
+            "meanwhile",
+            "fault",
+            kind == Kind::Fault && !meanwhile,
+            step.meanwhile.first().map(|s| first_of(&s.place)),
+        ),
+        (
+            "outage",
+            "the steps of `meanwhile`",
+            meanwhile,
+            step.outage.as_ref().map(|t| t.place.clone()),
+        ),
+        (
+            "wait",
+            "a step of its own",
+            !meanwhile,
+            step.wait.as_ref().map(|t| t.place.clone()),
+        ),
+        (
+            "fault",
+            "a step of its own",
+            !(meanwhile && matches!(kind, Kind::Fault | Kind::Heal)),
+            here(),
+        ),
     ];
     for (key, whose, fits, place) in keys {
         if let (false, Some(place)) = (fits, place) {
@@ -228,11 +289,16 @@ fn misplaced(step: &Written, kind: Kind, meanwhile: bool, diagnostics: &mut Vec<
                 "scenario::misplaced-key",
                 format!("`{key}` belongs to {whose}."),
                 &place,
-                format!("in a step that is `{}`{}", kind.key(), if meanwhile { " in `meanwhile`" } else { "" }),
+                format!(
+                    "in a step that is `{}`{}",
+                    kind.key(),
+                    if meanwhile { " in `meanwhile`" } else { "" }
+                ),
             ));
         }
     }
-    let watched = |wish: &crate::scenario::wishes::Wishes| wish.path.is_some() || wish.balance.is_some();
+    let watched =
+        |wish: &crate::scenario::wishes::Wishes| wish.path.is_some() || wish.balance.is_some();
     if meanwhile && step.expect.as_ref().is_some_and(watched) {
         diagnostics.push(
             Diagnostic::error(
@@ -272,7 +338,11 @@ fn first_of(place: &Place) -> Place {
 }
 
 /// What a step without a wish of that kind must do all the same.
-pub(super) fn implied(kind: Kind, written: &[(Expectation, Place)], place: &Place) -> Option<(Expectation, Place)> {
+pub(super) fn implied(
+    kind: Kind,
+    written: &[(Expectation, Place)],
+    place: &Place,
+) -> Option<(Expectation, Place)> {
     let decided = written.iter().any(|(one, _)| {
         matches!(
             one,

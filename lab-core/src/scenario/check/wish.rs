@@ -34,7 +34,9 @@ pub(super) fn wishes(
         of_way(wishes, known, &mut all, diagnostics);
         of_lab(wishes, kind, known, &mut all, diagnostics);
     }
-    let place = wishes.map(|wishes| wishes.place.clone()).unwrap_or_default();
+    let place = wishes
+        .map(|wishes| wishes.place.clone())
+        .unwrap_or_default();
     if let Some(implied) = implied(kind, &all, &place) {
         all.insert(0, implied);
     }
@@ -64,7 +66,10 @@ fn of_answer(wishes: &Wishes, all: &mut All, diagnostics: &mut Vec<Diagnostic>) 
         all.push((Expectation::Fails(fails.value), fails.place.clone()));
     }
     if let Some(code) = &wishes.code {
-        all.push((Expectation::Code(code.to_ascii_uppercase()), code.place.clone()));
+        all.push((
+            Expectation::Code(code.to_ascii_uppercase()),
+            code.place.clone(),
+        ));
     }
     if let Some(answers) = &wishes.answers {
         let set = answers.0.iter().map(|answer| plain(answer)).collect();
@@ -78,19 +83,28 @@ fn of_answer(wishes: &Wishes, all: &mut All, diagnostics: &mut Vec<Diagnostic>) 
             all.push((Expectation::Issuer(text.value.clone()), text.place.clone()));
         }
         for name in certificate.names.iter() {
-            all.push((Expectation::CertificateName(name.value.clone()), name.place.clone()));
+            all.push((
+                Expectation::CertificateName(name.value.clone()),
+                name.place.clone(),
+            ));
         }
     }
     for (name, pattern) in wishes.header.iter() {
         if let Some(regex) = pattern_of(pattern, diagnostics) {
-            all.push((Expectation::Header(name.value.clone(), regex), pattern.place.clone()));
+            all.push((
+                Expectation::Header(name.value.clone(), regex),
+                pattern.place.clone(),
+            ));
         }
     }
 }
 
 fn of_text(wishes: &Wishes, all: &mut All, diagnostics: &mut Vec<Diagnostic>) {
     for text in wishes.contains.iter() {
-        all.push((Expectation::Contains(text.value.clone()), text.place.clone()));
+        all.push((
+            Expectation::Contains(text.value.clone()),
+            text.place.clone(),
+        ));
     }
     for text in wishes.lacks.iter() {
         all.push((Expectation::Lacks(text.value.clone()), text.place.clone()));
@@ -104,7 +118,10 @@ fn of_text(wishes: &Wishes, all: &mut All, diagnostics: &mut Vec<Diagnostic>) {
         all.push((Expectation::Equals(text.value.clone()), text.place.clone()));
     }
     for text in wishes.complains.iter() {
-        all.push((Expectation::Complains(text.value.clone()), text.place.clone()));
+        all.push((
+            Expectation::Complains(text.value.clone()),
+            text.place.clone(),
+        ));
     }
     for (pointer, value) in wishes.json.iter() {
         if !pointer.is_empty() && !pointer.starts_with('/') {
@@ -165,7 +182,10 @@ fn of_way(wishes: &Wishes, known: &Known<'_>, all: &mut All, diagnostics: &mut V
         all.extend(decided(dropped, one, known, diagnostics));
     }
     if let Some(wish) = &wishes.authenticated {
-        let at = wish.at.as_ref().and_then(|at| known.glob(at, &at.place, diagnostics));
+        let at = wish
+            .at
+            .as_ref()
+            .and_then(|at| known.glob(at, &at.place, diagnostics));
         let principal = wish.principal.as_ref();
         all.push((
             Expectation::Authenticated {
@@ -277,10 +297,7 @@ fn of_lab(
     }
 }
 
-fn pattern_of(
-    text: &Spanned<String>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Option<regex::Regex> {
+fn pattern_of(text: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Option<regex::Regex> {
     match RegexBuilder::new(text)
         .multi_line(true)
         .size_limit(LARGEST_PATTERN)
@@ -295,7 +312,10 @@ fn pattern_of(
             diagnostics.push(
                 Diagnostic::error(
                     "scenario::bad-pattern",
-                    format!("`{}` is no regular expression: {reason}.", text.escape_debug()),
+                    format!(
+                        "`{}` is no regular expression: {reason}.",
+                        text.escape_debug()
+                    ),
                     &text.place,
                     "this pattern",
                 )
@@ -315,28 +335,92 @@ fn misplaced(wishes: &Wishes, kind: Kind, diagnostics: &mut Vec<Diagnostic>) {
     let asks = &[Http, Dns, Tcp, Smtp][..];
     let ways = &[Run, Http, Dns, Tcp, Smtp][..];
     let keys: [(&str, &[Kind], Option<Place>); 22] = [
-        ("exit", &[Run], wishes.exit.as_ref().map(|one| one.place.clone())),
-        ("status", &[Http, Smtp], wishes.status.first().map(|one| one.place.clone())),
-        ("fails", asks, wishes.fails.as_ref().map(|one| one.place.clone())),
+        (
+            "exit",
+            &[Run],
+            wishes.exit.as_ref().map(|one| one.place.clone()),
+        ),
+        (
+            "status",
+            &[Http, Smtp],
+            wishes.status.first().map(|one| one.place.clone()),
+        ),
+        (
+            "fails",
+            asks,
+            wishes.fails.as_ref().map(|one| one.place.clone()),
+        ),
         ("contains", texts, first(&wishes.contains)),
         ("lacks", texts, first(&wishes.lacks)),
         ("matches", texts, first(&wishes.matches)),
-        ("equals", texts, wishes.equals.as_ref().map(|one| one.place.clone())),
+        (
+            "equals",
+            texts,
+            wishes.equals.as_ref().map(|one| one.place.clone()),
+        ),
         ("complains", &[Run], first(&wishes.complains)),
-        ("header", &[Http], wishes.header.first().map(|(key, _)| key.place.clone())),
-        ("json", &[Http, Run], wishes.json.first().map(|(key, _)| key.place.clone())),
-        ("certificate", &[Http, Smtp], wishes.certificate.as_ref().map(|one| one.place.clone())),
-        ("answers", &[Dns], wishes.answers.as_ref().and_then(|_| place())),
-        ("code", &[Dns], wishes.code.as_ref().map(|one| one.place.clone())),
-        ("path", ways, wishes.path.as_ref().map(|one| one.place.clone())),
+        (
+            "header",
+            &[Http],
+            wishes.header.first().map(|(key, _)| key.place.clone()),
+        ),
+        (
+            "json",
+            &[Http, Run],
+            wishes.json.first().map(|(key, _)| key.place.clone()),
+        ),
+        (
+            "certificate",
+            &[Http, Smtp],
+            wishes.certificate.as_ref().map(|one| one.place.clone()),
+        ),
+        (
+            "answers",
+            &[Dns],
+            wishes.answers.as_ref().and_then(|_| place()),
+        ),
+        (
+            "code",
+            &[Dns],
+            wishes.code.as_ref().map(|one| one.place.clone()),
+        ),
+        (
+            "path",
+            ways,
+            wishes.path.as_ref().map(|one| one.place.clone()),
+        ),
         ("never", ways, first(&wishes.never)),
-        ("dropped", ways, wishes.dropped.as_ref().map(|one| one.place.clone())),
-        ("permitted", ways, wishes.permitted.first().map(|one| one.place.clone())),
-        ("authenticated", ways, wishes.authenticated.as_ref().map(|one| one.place.clone())),
-        ("balance", asks, wishes.balance.as_ref().map(|one| one.place.clone())),
-        ("counters", ways, wishes.counters.first().map(|(key, _)| key.place.clone())),
+        (
+            "dropped",
+            ways,
+            wishes.dropped.as_ref().map(|one| one.place.clone()),
+        ),
+        (
+            "permitted",
+            ways,
+            wishes.permitted.first().map(|one| one.place.clone()),
+        ),
+        (
+            "authenticated",
+            ways,
+            wishes.authenticated.as_ref().map(|one| one.place.clone()),
+        ),
+        (
+            "balance",
+            asks,
+            wishes.balance.as_ref().map(|one| one.place.clone()),
+        ),
+        (
+            "counters",
+            ways,
+            wishes.counters.first().map(|(key, _)| key.place.clone()),
+        ),
         ("order", ways, first(&wishes.order)),
-        ("members", &[Pool], wishes.members.first().map(|(key, _)| key.place.clone())),
+        (
+            "members",
+            &[Pool],
+            wishes.members.first().map(|(key, _)| key.place.clone()),
+        ),
     ];
     for (key, kinds, place) in keys {
         if let (false, Some(place)) = (kinds.contains(&kind), place) {

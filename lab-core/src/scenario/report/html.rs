@@ -97,13 +97,23 @@ fn step(text: &mut String, step: &StepReport) {
         ];
         for (what, part) in parts {
             if let Some(part) = part {
-                let _ = writeln!(text, "<h4>{what}</h4><pre>{}</pre>", escaped(&shortened(part)));
+                let _ = writeln!(
+                    text,
+                    "<h4>{what}</h4><pre>{}</pre>",
+                    escaped(&shortened(part))
+                );
             }
         }
         if !failure.logs.is_empty() {
             text.push_str("<h4>logs</h4><pre>");
             for line in &failure.logs {
-                let _ = writeln!(text, "{}/{} {}", escaped(&line.node), escaped(&line.process), escaped(&line.text));
+                let _ = writeln!(
+                    text,
+                    "{}/{} {}",
+                    escaped(&line.node),
+                    escaped(&line.process),
+                    escaped(&line.text)
+                );
             }
             text.push_str("</pre>");
         }
@@ -111,7 +121,11 @@ fn step(text: &mut String, step: &StepReport) {
     if let Some(journey) = &step.journey {
         path(text, &journey.from, &journey.path());
         let lines = journey_lines(journey).join("\n");
-        let _ = writeln!(text, "<details><summary>the way</summary><pre>{}</pre></details>", escaped(&lines));
+        let _ = writeln!(
+            text,
+            "<details><summary>the way</summary><pre>{}</pre></details>",
+            escaped(&lines)
+        );
     }
     text.push_str("</li>\n");
 }

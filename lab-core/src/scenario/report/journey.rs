@@ -58,13 +58,19 @@ fn handling(node: &str, handling: &Handling, indent: &str, lines: &mut Vec<Strin
             .place
             .as_ref()
             .map_or_else(String::new, |place| format!("  {place}"));
-        lines.push(format!("{indent}  {node}: {word} by {}{note}{place}", verdict.rule));
+        lines.push(format!(
+            "{indent}  {node}: {word} by {}{note}{place}",
+            verdict.rule
+        ));
     }
     if let Some(translated) = &handling.translated {
         let member = translated
             .member
             .as_ref()
             .map_or_else(String::new, |member| format!(", {member} is chosen"));
-        lines.push(format!("{indent}  {node}: becomes {}{member}", translated.to));
+        lines.push(format!(
+            "{indent}  {node}: becomes {}{member}",
+            translated.to
+        ));
     }
 }

@@ -11,7 +11,10 @@ use super::xml::escaped;
 pub fn junit(results: &Results) -> String {
     let mut suites: BTreeMap<&str, Vec<&ScenarioResult>> = BTreeMap::new();
     for scenario in &results.scenarios {
-        suites.entry(&scenario.title.lab).or_default().push(scenario);
+        suites
+            .entry(&scenario.title.lab)
+            .or_default()
+            .push(scenario);
     }
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = writeln!(
@@ -77,7 +80,12 @@ fn case(text: &mut String, lab: &str, scenario: &ScenarioResult) {
                 };
                 let mut body = format!(
                     "{} {} ({}): {}\nexpected: {}\nseen: {}\n",
-                    step.section.word(), step.number, step.place, step.said, failure.expected, failure.seen
+                    step.section.word(),
+                    step.number,
+                    step.place,
+                    step.said,
+                    failure.expected,
+                    failure.seen
                 );
                 if let Some(journey) = &step.journey {
                     let _ = writeln!(body, "\n{}", journey_lines(journey).join("\n"));
@@ -86,7 +94,10 @@ fn case(text: &mut String, lab: &str, scenario: &ScenarioResult) {
                 let _ = writeln!(
                     text,
                     "      <failure message=\"{}\">{}</failure>",
-                    escaped(&format!("{}: expected {}, seen {}", step.said, failure.expected, failure.seen)),
+                    escaped(&format!(
+                        "{}: expected {}, seen {}",
+                        step.said, failure.expected, failure.seen
+                    )),
                     escaped(&body)
                 );
             }
