@@ -8,23 +8,33 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use lab_core::run::client::{RunningLab, forget, running_labs};
 use lab_core::run::control::Refusal;
+use lab_core::run::watch::Watch;
 use lab_core::scenario::{Interrupt, Labs, Scenario, Stage};
 
 /// Longest name of a lab.
 const LONGEST_NAME: usize = 32;
 
-/// A lab that is there.
+/// A lab that is there, and watched.
 pub struct Found {
     /// The lab.
-    pub lab: RunningLab,
+    lab: RunningLab,
+    watch: Watch,
     /// It came up for us: it goes when this does.
     own: Option<Own>,
 }
 
 impl Found {
     /// One that is up for others, too.
-    pub fn running(lab: RunningLab) -> Self {
-        Self { lab, own: None }
+    ///
+    /// # Errors
+    /// It can't be watched.
+    pub fn running(lab: RunningLab) -> Result<Self, Refusal> {
+        Self::watched(lab, None)
+    }
+
+    fn watched(lab: RunningLab, own: Option<Own>) -> Result<Self, Refusal> {
+        let watch = Watch::begin(&lab)?;
+        Ok(Self { lab, watch, own })
     }
 
     /// Whether it came up for us.
@@ -55,7 +65,7 @@ impl Drop for Own {
 /// It does not come up.
 pub fn find_or_start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Refusal> {
     match running_labs()?.into_iter().find(|lab| lab.name == name) {
-        Some(lab) => Ok(Found::running(lab)),
+        Some(lab) => Found::running(lab),
         None => start(name, file, interrupt),
     }
 }
@@ -121,10 +131,7 @@ pub fn start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Ref
     }
     let lab = running_labs()?.into_iter().find(|lab| lab.name == name);
     match lab {
-        Some(lab) => Ok(Found {
-            lab,
-            own: Some(own),
-        }),
+        Some(lab) => Found::watched(lab, Some(own)),
         None => Err(failed(&"it ended at once")),
     }
 }
@@ -167,7 +174,7 @@ pub struct Shared<'a> {
 
 impl Labs for Shared<'_> {
     fn enter(&self, _scenario: &Scenario, go: &mut dyn FnMut(&Stage<'_>)) -> Result<(), Refusal> {
-        go(&stage(&self.found.lab, self.routers, self.interrupt));
+        go(&stage(self.found, self.routers, self.interrupt));
         Ok(())
     }
 
@@ -191,7 +198,7 @@ pub struct Isolated<'a> {
 impl Labs for Isolated<'_> {
     fn enter(&self, _scenario: &Scenario, go: &mut dyn FnMut(&Stage<'_>)) -> Result<(), Refusal> {
         let found = start(self.name, self.up, self.interrupt)?;
-        go(&stage(&found.lab, self.routers, self.interrupt));
+        go(&stage(&found, self.routers, self.interrupt));
         Ok(())
     }
 
@@ -200,14 +207,10 @@ impl Labs for Isolated<'_> {
     }
 }
 
-fn stage<'a>(
-    lab: &'a RunningLab,
-    routers: &BTreeSet<String>,
-    interrupt: &'a Interrupt,
-) -> Stage<'a> {
+fn stage<'a>(found: &'a Found, routers: &BTreeSet<String>, interrupt: &'a Interrupt) -> Stage<'a> {
     Stage {
-        world: lab,
-        observer: None,
+        world: &found.lab,
+        observer: Some(&found.watch),
         routers: routers.clone(),
         interrupt,
     }

@@ -2,11 +2,13 @@
 
 use std::fmt::Write;
 
-use lab_core::scenario::report::journey_lines;
 use lab_core::scenario::{Event, Outcome, Results, ScenarioResult, StepReport};
 
+use crate::journey::tree;
 use crate::output::{Colour, Paint, Screen};
 
+/// Where a further line of what follows a key begins.
+const BELOW: &str = "\n            ";
 /// Most lines of an output that are shown.
 const LINES: usize = 20;
 
@@ -123,8 +125,10 @@ fn step_failed(text: &mut String, step: &StepReport, paint: Paint) {
         }
     }
     if let Some(journey) = &step.journey {
-        let lines = journey_lines(journey).join("\n");
-        let _ = writeln!(text, "  {}{}", key("the way"), indented(&lines));
+        let lines = tree(journey, paint);
+        // Its colours are ours; what came from the network is escaped where it is told.
+        let lines = lines.trim_end().replace('\n', BELOW);
+        let _ = writeln!(text, "  {}{lines}", key("the way"));
     }
     if !failure.logs.is_empty() {
         let lines: Vec<String> = failure
@@ -148,7 +152,7 @@ fn indented(text: &str) -> String {
             c => c.to_string(),
         })
         .collect();
-    clean.replace('\n', &format!("\n{}", " ".repeat(12)))
+    clean.replace('\n', BELOW)
 }
 
 fn last_lines(text: &str) -> String {

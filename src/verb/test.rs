@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
-use lab_core::scenario::report::{github, html, junit};
+use lab_core::observe::Journey;
+use lab_core::scenario::report::{Tell, github, html, junit};
 use lab_core::scenario::{Choice, Event, Interrupt, Outcome, Results, Task, run_all};
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::output::{Failure, Screen};
+use crate::journey::tree;
+use crate::output::{Failure, Paint, Screen, When};
 use crate::running::Which;
 use crate::scenarios::batch::{self, Batch, is_meant};
 use crate::scenarios::labs::{Found, Isolated, Shared, find_or_start};
@@ -218,7 +220,7 @@ impl Test {
         screen: &Screen,
     ) -> Result<Found, Failure> {
         if which.name.is_some() {
-            return Ok(Found::running(which.find()?));
+            return Ok(Found::running(which.find()?)?);
         }
         let found = find_or_start(&batch.lab, &batch.up, interrupt);
         if interrupt.is_set() {
@@ -234,12 +236,13 @@ impl Test {
     }
 
     fn report(&self, results: &Results, screen: &Screen) -> Result<(), Failure> {
+        let tell = |journey: &Journey| tree(journey, Paint::new(When::Never, false));
         for (path, text) in [
-            (&self.junit, junit as fn(&Results) -> String),
+            (&self.junit, junit as fn(&Results, Tell<'_>) -> String),
             (&self.html, html),
         ] {
             if let Some(path) = path {
-                write(path, &text(results))?;
+                write(path, &text(results, &tell))?;
             }
         }
         if self.json {

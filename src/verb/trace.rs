@@ -91,6 +91,7 @@ impl Trace {
             cwd: caller_folder(),
             user: self.user.clone(),
             terminal: None,
+            own: false,
         };
         let status = lab.exec(request, aside()?, channel().1)?;
         let mut journey = watch.journey(&from, since, &asked);

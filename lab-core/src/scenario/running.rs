@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
+use crate::observe::Journey;
 use crate::plan::Fault;
 use crate::run::client::RunningLab;
 use crate::run::control::{Exec, ExecControl, LogLine, Refusal, Status};
+use crate::run::watch::Watch;
 
 use super::client::LONGEST_TEXT;
 use super::seen::{Kept, Ran};
-use super::world::{Interrupt, Program, TICK, World};
+use super::world::{Interrupt, Observer, Program, TICK, World};
 
 /// Longest output of a program that is kept, in bytes. A built-in client's answers are JSON of up
 /// to a thousand answers; what it was told to keep is bounded, too.
@@ -93,6 +95,16 @@ impl World for RunningLab {
         // Logs are there for people to look at: without them the report is still good.
         let _ = RunningLab::logs(self, Some(node), false, &mut |line| lines.push(line));
         lines
+    }
+}
+
+impl Observer for Watch {
+    fn mark(&self) -> u64 {
+        Watch::mark(self)
+    }
+
+    fn journey(&self, from: &str, since: u64, asked: &str) -> Journey {
+        Watch::journey(self, from, since, asked)
     }
 }
 

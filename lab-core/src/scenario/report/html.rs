@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use super::super::{Outcome, Results, ScenarioResult, StepReport};
-use super::journey::journey_lines;
+use super::Tell;
 use super::xml::escaped;
 
 /// The page.
-pub fn html(results: &Results) -> String {
+pub fn html(results: &Results, tell: Tell<'_>) -> String {
     let passed = results.count(Outcome::Passed);
     let failed = results.count(Outcome::Failed);
     let mut text = format!(
@@ -34,13 +34,13 @@ pub fn html(results: &Results) -> String {
     let mut scenarios: Vec<&ScenarioResult> = results.scenarios.iter().collect();
     scenarios.sort_by_key(|one| one.outcome == Some(Outcome::Passed));
     for one in scenarios {
-        scenario(&mut text, one);
+        scenario(&mut text, one, tell);
     }
     text.push_str("</body></html>\n");
     text
 }
 
-fn scenario(text: &mut String, scenario: &ScenarioResult) {
+fn scenario(text: &mut String, scenario: &ScenarioResult, tell: Tell<'_>) {
     let (class, open) = match scenario.outcome {
         Some(Outcome::Passed) => ("passed", ""),
         Some(Outcome::Failed) => ("failed", " open"),
@@ -61,7 +61,7 @@ fn scenario(text: &mut String, scenario: &ScenarioResult) {
     }
     text.push_str("<ol>\n");
     for one in &scenario.steps {
-        step(text, one);
+        step(text, one, tell);
     }
     let _ = writeln!(
         text,
@@ -71,7 +71,7 @@ fn scenario(text: &mut String, scenario: &ScenarioResult) {
     );
 }
 
-fn step(text: &mut String, step: &StepReport) {
+fn step(text: &mut String, step: &StepReport, tell: Tell<'_>) {
     let class = match step.failure {
         Some(_) => "failed",
         None => "passed",
@@ -120,7 +120,7 @@ fn step(text: &mut String, step: &StepReport) {
     }
     if let Some(journey) = &step.journey {
         path(text, &journey.from, &journey.path());
-        let lines = journey_lines(journey).join("\n");
+        let lines = tell(journey);
         let _ = writeln!(
             text,
             "<details><summary>the way</summary><pre>{}</pre></details>",

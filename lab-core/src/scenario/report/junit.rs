@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::super::{Outcome, Results, ScenarioResult};
-use super::journey::journey_lines;
+use super::Tell;
 use super::xml::escaped;
 
 /// The document.
-pub fn junit(results: &Results) -> String {
+pub fn junit(results: &Results, tell: Tell<'_>) -> String {
     let mut suites: BTreeMap<&str, Vec<&ScenarioResult>> = BTreeMap::new();
     for scenario in &results.scenarios {
         suites
@@ -41,7 +41,7 @@ pub fn junit(results: &Results) -> String {
             seconds(scenarios.iter().map(|scenario| scenario.micros).sum())
         );
         for scenario in scenarios {
-            case(&mut text, lab, scenario);
+            case(&mut text, lab, scenario, tell);
         }
         text.push_str("  </testsuite>\n");
     }
@@ -49,7 +49,7 @@ pub fn junit(results: &Results) -> String {
     text
 }
 
-fn case(text: &mut String, lab: &str, scenario: &ScenarioResult) {
+fn case(text: &mut String, lab: &str, scenario: &ScenarioResult, tell: Tell<'_>) {
     let title = &scenario.title;
     let (file, line) = title.place.rsplit_once(':').unwrap_or((&title.place, "1"));
     let _ = writeln!(
@@ -88,7 +88,7 @@ fn case(text: &mut String, lab: &str, scenario: &ScenarioResult) {
                     failure.seen
                 );
                 if let Some(journey) = &step.journey {
-                    let _ = writeln!(body, "\n{}", journey_lines(journey).join("\n"));
+                    let _ = writeln!(body, "\n{}", tell(journey));
                 }
                 let _ = writeln!(body, "\nrepeat: {}", title.repeat);
                 let _ = writeln!(

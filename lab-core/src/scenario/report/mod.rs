@@ -2,11 +2,14 @@
 
 mod github;
 mod html;
-mod journey;
 mod junit;
 mod xml;
 
 pub use github::github;
 pub use html::html;
-pub use journey::journey_lines;
 pub use junit::junit;
+
+use crate::observe::Journey;
+
+/// How a journey is written in a report: lines of text.
+pub type Tell<'a> = &'a dyn Fn(&Journey) -> String;
