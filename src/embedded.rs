@@ -131,6 +131,37 @@ impl Embedded {
 mod tests {
     use lab_core::check::{load, render};
 
+    /// Files below a folder, relative to it.
+    fn files(folder: &std::path::Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            let name = entry.file_name().to_string_lossy().into_owned();
+            match path.is_dir() {
+                true => found.extend(files(&path).iter().map(|below| format!("{name}/{below}"))),
+                false => found.push(name),
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn every_file_of_a_lab_is_part_of_the_program() {
+        for lab in super::LABS {
+            let root = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+            let there = files(&std::path::Path::new(root).join(lab.name));
+            let mut known: Vec<String> = lab
+                .files
+                .iter()
+                .chain(lab.scenarios)
+                .map(|(file, _)| (*file).to_owned())
+                .collect();
+            known.sort();
+            assert_eq!(known, there, "{}", lab.name);
+        }
+    }
+
     #[test]
     fn embedded_labs_are_in_order() {
         for lab in super::LABS {

@@ -9,6 +9,8 @@ use crate::output::{Colour, Paint, Screen};
 
 /// Where a further line of what follows a key begins.
 const BELOW: &str = "\n            ";
+/// Most lines of a journey that are shown.
+const WAY: usize = 60;
 /// Most lines of an output that are shown.
 const LINES: usize = 20;
 
@@ -127,7 +129,7 @@ fn step_failed(text: &mut String, step: &StepReport, paint: Paint) {
     if let Some(journey) = &step.journey {
         let lines = tree(journey, paint);
         // Its colours are ours; what came from the network is escaped where it is told.
-        let lines = lines.trim_end().replace('\n', BELOW);
+        let lines = first_lines(lines.trim_end()).replace('\n', BELOW);
         let _ = writeln!(text, "  {}{lines}", key("the way"));
     }
     if !failure.logs.is_empty() {
@@ -153,6 +155,19 @@ fn indented(text: &str) -> String {
         })
         .collect();
     clean.replace('\n', BELOW)
+}
+
+/// Of many requests the first are as good as all.
+fn first_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    match lines.len() > WAY {
+        true => format!(
+            "{}\n… ({} more lines; --html and --json have all)",
+            lines[..WAY].join("\n"),
+            lines.len() - WAY
+        ),
+        false => text.to_owned(),
+    }
 }
 
 fn last_lines(text: &str) -> String {

@@ -1,5 +1,6 @@
 //! `lab check`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,6 +9,7 @@ use lab_core::kernel::facility::{State, survey_of};
 use lab_core::plan::plan;
 use lab_core::predict::{Change, Model, changes};
 use lab_core::run::launcher;
+use lab_core::scenario::{Known, find, load};
 use lab_nodes::CATALOGUE;
 use serde_json::{Value, json};
 
@@ -28,6 +30,7 @@ Examples:
   lab check
   lab check shop.yaml --overlay slow-wan.yaml
   lab check --against before.yaml    what does the change open and close?
+  lab check shop.yaml --scenario scenarios       and what would be done in it
   lab check --json | jq '.diagnostics[].message'")]
 pub struct Check {
     #[command(flatten)]
@@ -35,6 +38,9 @@ pub struct Check {
     /// Tell what the lab opens and closes against this older one
     #[arg(long, value_name = "OLD")]
     against: Option<String>,
+    /// Check these scenarios, too: a file, or a folder with such; may be repeated
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    scenario: Vec<PathBuf>,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
@@ -46,7 +52,15 @@ impl Check {
     /// # Errors
     /// There is no such file. A lab that is not in order is a result, with exit code 2.
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
-        let Verdict { checked, code, .. } = self.file.check()?;
+        let Verdict {
+            mut checked,
+            mut code,
+            ..
+        } = self.file.check()?;
+        let scenarios = self.scenarios(&mut checked)?;
+        if code == 0 && checked.has_errors() {
+            code = 2;
+        }
         // What every lab needs is no mistake of the file: it is said apart.
         let no_lab_here = survey_of(|name| code == 0 && name == "namespaces")
             .into_iter()
@@ -70,7 +84,12 @@ impl Check {
             }
             // Of errors the report has the count.
             if let Some(lab) = checked.lab.as_ref().filter(|_| code == 0) {
-                screen.print(&in_order(lab, count(&checked, Severity::Warning), screen))?;
+                screen.print(&in_order(
+                    lab,
+                    scenarios,
+                    count(&checked, Severity::Warning),
+                    screen,
+                ))?;
             }
             if let Some(changes) = &changes {
                 screen.print(&opened_and_closed(changes, screen.stdout()))?;
@@ -95,6 +114,22 @@ fn changes_against(old: &str, lab: &Lab, screen: &Screen) -> Result<Vec<Change>,
         &Model::new(&old, &old_plan),
         &Model::new(lab, &plan),
     ))
+impl Check {
+    /// Checks the scenarios that are named against the lab; how many are in order.
+    fn scenarios(&self, checked: &mut Checked) -> Result<usize, Failure> {
+        let Some(lab) = checked.lab.as_ref().filter(|_| !self.scenario.is_empty()) else {
+            return Ok(0);
+        };
+        let mut texts = Vec::new();
+        for path in &self.scenario {
+            texts.extend(find(path)?);
+        }
+        let plan = plan(lab, CATALOGUE);
+        let loaded = load(&texts, &Known { lab, plan: &plan });
+        checked.diagnostics.extend(loaded.diagnostics);
+        checked.sources.extend(loaded.sources);
+        Ok(loaded.scenarios.len())
+    }
 }
 
 fn count(checked: &Checked, severity: Severity) -> usize {
@@ -105,15 +140,19 @@ fn count(checked: &Checked, severity: Severity) -> usize {
         .count()
 }
 
-fn in_order(lab: &Lab, warnings: usize, screen: &Screen) -> String {
+fn in_order(lab: &Lab, scenarios: usize, warnings: usize, screen: &Screen) -> String {
     let plural =
         |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let scenarios = match scenarios {
+        0 => String::new(),
+        count => format!(", {}", plural(count, "scenario")),
+    };
     let warnings = match warnings {
         0 => String::new(),
         count => format!(", {}", plural(count, "warning")),
     };
     format!(
-        "{} is in order: {}, {}{warnings}\n",
+        "{} is in order: {}, {}{scenarios}{warnings}\n",
         screen.stdout().bold_in(Colour::Green, &lab.name),
         plural(lab.segments.len(), "segment"),
         plural(lab.nodes.len(), "node"),

@@ -39,6 +39,8 @@ pub struct Watch {
     shared: Arc<Shared>,
     /// Closing this ends the thread: the keeper hangs up.
     control: std::os::unix::net::UnixStream,
+    /// How often the keeper was asked what is tracked.
+    asked: Mutex<u64>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -106,6 +108,7 @@ impl Watch {
             lab: lab.name.clone(),
             shared,
             control,
+            asked: Mutex::new(0),
             reader: Some(reader),
         })
     }
@@ -166,13 +169,19 @@ impl Watch {
 
     /// Waits until all that was done up to now is seen.
     fn catch_up(&self) {
-        let before = self.shared.lock().told;
         let Ok(mut outbox) = super::wire::Outbox::new(&WatchControl::Tracking, &[]) else {
             return;
         };
-        use std::os::fd::AsRawFd;
-        while let Ok(false) = outbox.drain(self.control.as_raw_fd()) {}
-        let waits = |state: &mut State| state.told == before && state.ended.is_none();
+        // Several threads may ask. Answers come in the order of the questions: what answers an earlier
+        // one may be older than what this thread wants to see.
+        let question = {
+            use std::os::fd::AsRawFd;
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Ok(false) = outbox.drain(self.control.as_raw_fd()) {}
+            *asked += 1;
+            *asked
+        };
+        let waits = |state: &mut State| state.told < question && state.ended.is_none();
         let state = self.shared.lock();
         let (mut state, waited) = self
             .shared

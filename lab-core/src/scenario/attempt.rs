@@ -259,7 +259,9 @@ fn printed(seen: &Seen) -> Failure {
 
 fn way(step: &Step, mark: Option<u64>, stage: &Stage<'_>) -> Option<Journey> {
     let from = step.from.as_ref()?;
-    Some(stage.observer?.journey(from, mark?, &step.said))
+    let asked = step.said.strip_prefix(&format!("{from}: "));
+    let asked = asked.unwrap_or(&step.said);
+    Some(stage.observer?.journey(from, mark?, asked))
 }
 
 /// The last words of the nodes on the way; of the node that began, too.

@@ -44,3 +44,6 @@ pub use schedule::{Labs, Task, run_all};
 pub use seen::{Kept, Ran, Seen};
 pub use wishes::Fails;
 pub use world::{Interrupt, Observer, Program, TICK, World};
+
+#[cfg(test)]
+mod tests;

@@ -270,6 +270,7 @@ pub fn deed(deed: &Deed) -> String {
             Some(name) => format!("ended {version} for {name}"),
             None => format!("ended {version}"),
         },
+        Deed::Check { of } => format!("asked after the health of {of}"),
         Deed::TlsFailed { reason } => format!("TLS failed: {reason}"),
         Deed::Login {
             method,
@@ -337,6 +338,7 @@ mod tests {
             tuple: tuple(443),
             began: 0,
             micros: 1,
+            closed: true,
             kept: false,
             origin: Handling::default(),
             hops,

@@ -407,7 +407,7 @@ fn misplaced(wishes: &Wishes, kind: Kind, diagnostics: &mut Vec<Diagnostic>) {
         ),
         (
             "balance",
-            asks,
+            ways,
             wishes.balance.as_ref().map(|one| one.place.clone()),
         ),
         (
