@@ -391,7 +391,8 @@ fn shown(text: &str, cut: bool) -> String {
     let end = text.floor_char_boundary(SHOWN);
     match (end < text.len(), cut) {
         (false, false) => text.to_owned(),
-        (true, _) => format!("{}… ({} bytes)", &text[..end], text.len()),
+        (true, true) => format!("{}… (more than {} bytes)", &text[..end], text.len()),
+        (true, false) => format!("{}… ({} bytes)", &text[..end], text.len()),
         (false, true) => format!("{text}… (cut)"),
     }
 }

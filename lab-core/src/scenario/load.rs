@@ -76,7 +76,12 @@ fn one(text: &Text, known: &Known<'_>, diagnostics: &mut Vec<Diagnostic>) -> Vec
             true => name,
             false => format!("{name}-{}", at + 1),
         });
+        let before = diagnostics.len();
         let tree = replaced(&body, &mine, diagnostics);
+        // What is made of an unknown variable is nobody's mistake.
+        if diagnostics.len() > before {
+            continue;
+        }
         let Some(file) = File::decode(&tree, diagnostics) else {
             continue;
         };

@@ -8,7 +8,7 @@ use crate::model::{Decode, Diagnostic, Many, Map, Spanned, Tree};
 
 record! {
     /// What must come of a step; all of it must hold.
-    Wishes, "expectations" {
+    Wishes, "an expectation" {
         /// `run`: the exit status; 0 unless given.
         exit: Option<Spanned<u8>>,
         /// `http`: the status, or one of several; below 400 unless given. `smtp`: the last reply's code.

@@ -78,7 +78,6 @@ fn http(
             "no URL",
             "write it like `https://www.example/path`",
         ));
-        return None;
     }
     let method = step
         .method
@@ -89,7 +88,6 @@ fn http(
         && !written.chars().all(|c| c.is_ascii_uppercase())
     {
         diagnostics.push(bad(written, "no method", "write it like `POST`"));
-        return None;
     }
     let basic = match step.login.as_ref() {
         None => None,
@@ -159,7 +157,6 @@ fn dns(step: &Step, diagnostics: &mut Vec<Diagnostic>) -> Option<(Ask, String)> 
     {
         let help = format!("there are: {}", TYPES.join(", "));
         diagnostics.push(bad(written, "no record type that can be asked for", &help));
-        return None;
     }
     let tcp = match step.over.as_ref() {
         None => false,
@@ -167,7 +164,7 @@ fn dns(step: &Step, diagnostics: &mut Vec<Diagnostic>) -> Option<(Ask, String)> 
         Some(over) if over.value == "tcp" => true,
         Some(over) => {
             diagnostics.push(bad(over, "neither `udp` nor `tcp`", "leave it out for UDP"));
-            return None;
+            false
         }
     };
     if name.contains(|c: char| c.is_whitespace()) || name.is_empty() || name.len() > 255 {

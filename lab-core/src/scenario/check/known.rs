@@ -117,7 +117,8 @@ impl Known<'_> {
                 good = false;
                 let names = self.plan.nodes.keys().map(String::as_str);
                 let bare = alternative.trim_matches('*');
-                let near = nearest(alternative, names.clone()).or_else(|| nearest(bare, names));
+                let near =
+                    nearest(alternative, names.clone()).or_else(|| nearest(bare, names.clone()));
                 diagnostics.push(
                     Diagnostic::error(
                         "scenario::unknown-node",
@@ -125,7 +126,13 @@ impl Known<'_> {
                         place,
                         "this node",
                     )
-                    .help_if(near.map(|near| format!("did you mean `{near}`?"))),
+                    .help(match near {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => {
+                            let names: Vec<&str> = names.collect();
+                            format!("there are: {}", names.join(", "))
+                        }
+                    }),
                 );
             }
         }

@@ -56,7 +56,7 @@ fn one(
         Some(user) => setting.known.user(user, diagnostics),
         None => setting.user.clone(),
     };
-    let (action, said) = action(step, kind, user.as_deref(), setting, diagnostics)?;
+    let done = action(step, kind, user.as_deref(), setting, diagnostics);
     let expectations = wish::wishes(step.expect.as_ref(), kind, setting.known, diagnostics);
     let times = step.times.as_ref().map_or(1, |times| times.value);
     if !(1..=MOST_TIMES).contains(&times) {
@@ -83,9 +83,7 @@ fn one(
         .iter()
         .filter_map(|inner| one(inner, true, setting, diagnostics))
         .collect();
-    if diagnostics.len() > before {
-        return None;
-    }
+    let (action, said) = done.filter(|_| diagnostics.len() == before)?;
     let who = match (&from, kind) {
         (Some(node), _) => format!("{node}: "),
         (None, _) => String::new(),
