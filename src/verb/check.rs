@@ -114,6 +114,8 @@ fn changes_against(old: &str, lab: &Lab, screen: &Screen) -> Result<Vec<Change>,
         &Model::new(&old, &old_plan),
         &Model::new(lab, &plan),
     ))
+}
+
 impl Check {
     /// Checks the scenarios that are named against the lab; how many are in order.
     fn scenarios(&self, checked: &mut Checked) -> Result<usize, Failure> {
