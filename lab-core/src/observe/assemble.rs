@@ -133,11 +133,17 @@ fn flow(seen: &Observations, from: &str, tuple: Tuple, began: u64, depth: usize)
             break;
         }
     }
-    let end = end(seen, from, first, began, &hops, arrived, lost_on);
-    let deeds = if arrived && depth < DEEPEST {
+    // What a node says to itself crosses no link: that it was heard, its service alone can tell.
+    let to_itself = hops.is_empty() && seen.owns(from, first.destination.ip());
+    let deeds = if (arrived || to_itself) && depth < DEEPEST {
         deeds(seen, &way.node, way.tuple, began, depth)
     } else {
         Vec::new()
+    };
+    let end = if to_itself && !deeds.is_empty() {
+        End::Answered
+    } else {
+        end(seen, from, first, began, &hops, arrived, lost_on)
     };
     let own: Vec<&SeenPacket> = seen
         .packets
