@@ -84,26 +84,42 @@ fn a_browser_follows_keeps_cookies_and_gives_a_password_to_whom_it_was_meant_for
     };
     let answers = run(Ask::Http(ask), 1);
     assert_eq!(answers[0].failure, None);
-    assert_eq!((answers[0].status, answers[0].text.as_str()), (Some(200), "there"));
+    assert_eq!(
+        (answers[0].status, answers[0].text.as_str()),
+        (Some(200), "there")
+    );
     assert_eq!(answers[0].cookies.len(), 1);
     let requests = first.join().expect("the server");
     // RFC 7617 §2: base64 of `alice:Passw0rd!`.
     let login = "authorization: Basic YWxpY2U6UGFzc3cwcmQh";
-    assert!(requests[0].starts_with("POST / ") && requests[0].ends_with("x=1"), "{requests:?}");
+    assert!(
+        requests[0].starts_with("POST / ") && requests[0].ends_with("x=1"),
+        "{requests:?}"
+    );
     assert!(requests[0].contains(login), "{requests:?}");
-    assert!(requests[1].starts_with("GET /next ") && requests[1].contains("cookie: seen=yes"), "{requests:?}");
+    assert!(
+        requests[1].starts_with("GET /next ") && requests[1].contains("cookie: seen=yes"),
+        "{requests:?}"
+    );
     let elsewhere = &second.join().expect("the server")[0];
-    assert!(!elsewhere.contains("authorization") && !elsewhere.contains("cookie"), "{elsewhere}");
+    assert!(
+        !elsewhere.contains("authorization") && !elsewhere.contains("cookie"),
+        "{elsewhere}"
+    );
 }
 
 #[test]
 fn each_time_has_a_connection_of_its_own_and_the_cookies_of_the_one_before() {
     let (port, server) = serve(3, |number, stream| {
-        let head = format!("HTTP/1.1 200 OK\r\nset-cookie: n={number}\r\ncontent-length: 0\r\n\r\n");
+        let head =
+            format!("HTTP/1.1 200 OK\r\nset-cookie: n={number}\r\ncontent-length: 0\r\n\r\n");
         answer(stream, &head)
     });
     let answers = run(Ask::Http(http(format!("http://127.0.0.1:{port}/"))), 3);
-    assert!(answers.iter().all(|answer| answer.status == Some(200)), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| answer.status == Some(200)),
+        "{answers:?}"
+    );
     let requests = server.join().expect("the server");
     assert!(!requests[0].contains("cookie"), "{requests:?}");
     assert!(requests[2].contains("cookie: n=1"), "{requests:?}");
@@ -119,7 +135,10 @@ fn what_is_no_answer_has_a_reason() {
     assert_eq!(why(Ask::Tcp(format!("127.0.0.1:{closed}"))), "refused");
     assert_eq!(why(Ask::Tcp("name.invalid:80".into())), "name");
     let (port, server) = serve(1, |_, stream| answer(stream, "What do you want?\r\n"));
-    assert_eq!(why(Ask::Http(http(format!("http://127.0.0.1:{port}/")))), "protocol");
+    assert_eq!(
+        why(Ask::Http(http(format!("http://127.0.0.1:{port}/")))),
+        "protocol"
+    );
     server.join().expect("the server");
     let errand = Errand {
         ask: Ask::Http(http("http://127.0.0.1:1/".into())),
@@ -150,7 +169,11 @@ fn post_office(stream: TcpStream, refuse: &str) -> String {
     let mut said = String::new();
     let mut reader = BufReader::new(stream.try_clone().expect("a socket"));
     let mut writer = stream;
-    let mut send = |text: &str| writer.write_all(format!("{text}\r\n").as_bytes()).expect("sent");
+    let mut send = |text: &str| {
+        writer
+            .write_all(format!("{text}\r\n").as_bytes())
+            .expect("sent")
+    };
     send("220 mail.example ready");
     let mut in_data = false;
     let mut line = String::new();
