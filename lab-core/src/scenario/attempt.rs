@@ -90,7 +90,9 @@ pub fn attempt(step: &Step, limit: Duration, jars: &mut Jars, stage: &Stage<'_>)
             journey: seen.journey,
         };
     };
-    let journey = seen.journey.take().or_else(|| way(step, mark, stage));
+    // A program that asked nobody has no way to show.
+    let unasked = || way(step, mark, stage).filter(|way| !way.flows.is_empty());
+    let journey = seen.journey.take().or_else(unasked);
     let failure = Failure {
         expected: unmet.expected,
         seen: unmet.seen,
