@@ -378,3 +378,45 @@ fn contoso_holds_and_its_scenarios_cover_what_they_should() {
     lab_test(&host, &["contoso"]).ok();
     nothing_is_left(&host);
 }
+
+#[test]
+fn who_watches_files_sees_each_change_also_of_a_file_that_made_no_sense() {
+    let host = Host::new();
+    let folder = &host.folder;
+    folder.write(
+        "lab.yaml",
+        &std::fs::read_to_string(files().join("lab.yaml")).expect("the lab"),
+    );
+    let is = |line: &str| {
+        folder.write(
+            "scenarios/it.yaml",
+            &format!("title: It\nfrom: client\nsteps:\n  - {line}\n"),
+        );
+    };
+    is("run: \"true\"");
+    let mut child = host
+        .command(&["test", "--watch"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary under test runs");
+    let lines = BufReader::new(child.stderr.take().expect("stderr")).lines();
+    let mut lines = lines.map_while(Result::ok);
+    let mut said = |text: &str| assert!(lines.any(|line| line.contains(text)), "{text}");
+    said("ok     It");
+    is("run: \"false\"");
+    said("FAILED It");
+    is("rum: \"true\"");
+    said("did you mean `run`?");
+    is("run: \"true\"");
+    said("ok     It");
+    folder.write(
+        "scenarios/other.yaml",
+        "title: Other\nfrom: client\nsteps:\n  - run: \"true\"\n",
+    );
+    said("ok     Other");
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("a signal");
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(130));
+    nothing_is_left(&host);
+}

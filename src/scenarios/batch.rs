@@ -21,8 +21,6 @@ pub struct Batch {
     pub routers: BTreeSet<String>,
     /// What is to be done.
     pub tasks: Vec<Task>,
-    /// Files that it was made from.
-    pub files: Vec<String>,
 }
 
 /// Checks a lab and its scenarios; what is wrong goes to stderr.
@@ -43,10 +41,6 @@ pub fn check(set: &Set, screen: &Screen) -> Result<Batch, Failure> {
         return Err(Failure::Reported(2));
     }
     let routers = plan.nodes.values().filter(|node| node.router);
-    let mut files: Vec<String> = loaded.sources.keys().cloned().collect();
-    if matches!(set.source, Source::File { .. }) {
-        files.extend(checked.sources.keys().cloned());
-    }
     let tasks = loaded
         .scenarios
         .into_iter()
@@ -60,8 +54,17 @@ pub fn check(set: &Set, screen: &Screen) -> Result<Batch, Failure> {
         up: set.up.clone(),
         routers: routers.map(|node| node.name.clone()).collect(),
         tasks,
-        files,
     })
+}
+
+/// The files that a set is made from: its scenarios, the lab file and what that includes.
+pub fn files(set: &Set) -> Vec<String> {
+    if let Source::Embedded { .. } = set.source {
+        return Vec::new();
+    }
+    let lab = load(&set.source, CATALOGUE).sources.into_keys();
+    lab.chain(set.texts.iter().map(|text| text.file.clone()))
+        .collect()
 }
 
 /// Checks scenarios against their lab; what is wrong goes to stderr.

@@ -81,38 +81,52 @@ impl Test {
         let interrupt: &'static Interrupt = Box::leak(Box::default());
         on_signals(interrupt)?;
         if !self.watch {
-            let (batches, _) = self.batches(screen)?;
+            let batches = self.batches(screen)?;
             return self.once(batches, which, interrupt, screen);
         }
         loop {
-            let mut files = Vec::new();
-            let outcome = self.batches(screen).and_then(|(batches, read)| {
-                files = read;
-                self.once(batches, which, interrupt, screen)
-            });
+            let files = self.files();
+            // Before they are read: what changes meanwhile is seen.
+            let before = change::times(&files);
+            let outcome = self
+                .batches(screen)
+                .and_then(|batches| self.once(batches, which, interrupt, screen));
             if let Err(failure) = outcome {
                 failure.report(screen);
             }
-            if files.is_empty() {
-                files = self.written();
-            }
-            let before = change::times(&files);
             if interrupt.is_set() || !change::wait(&files, &before, interrupt) {
                 return Ok(ExitCode::from(130));
             }
         }
     }
 
-    /// The scenarios that are meant, by lab, and the files that all of it was read from.
-    fn batches(&self, screen: &Screen) -> Result<(Vec<Batch>, Vec<String>), Failure> {
+    /// The files that a run is made from, and their folders, in which files come and go.
+    fn files(&self) -> Vec<String> {
+        let named = match self.paths.is_empty() {
+            true => vec!["lab.yaml".to_owned(), "scenarios".to_owned()],
+            false => self.paths.clone(),
+        };
+        let found = sets(&self.paths, self.file.as_deref()).unwrap_or_default();
+        let read = found.iter().flat_map(batch::files);
+        let mut files: Vec<String> = named.into_iter().chain(read).collect();
+        let folders: Vec<String> = files
+            .iter()
+            .filter_map(|file| Path::new(file).parent())
+            .map(|folder| folder.display().to_string())
+            .filter(|folder| !folder.is_empty())
+            .collect();
+        files.extend(folders);
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// The scenarios that are meant, by lab.
+    fn batches(&self, screen: &Screen) -> Result<Vec<Batch>, Failure> {
         let sets = sets(&self.paths, self.file.as_deref())?;
         let checked: Vec<Result<Batch, Failure>> =
             sets.iter().map(|set| batch::check(set, screen)).collect();
         let mut batches = checked.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let files = batches
-            .iter()
-            .flat_map(|batch| batch.files.clone())
-            .collect();
         let all: Vec<String> = batches
             .iter()
             .flat_map(|batch| &batch.tasks)
@@ -131,15 +145,7 @@ impl Test {
                 "`lab test --list` lists all of them",
             ));
         }
-        Ok((batches, files))
-    }
-
-    /// The files named on the command line, where nothing could be read.
-    fn written(&self) -> Vec<String> {
-        match self.paths.is_empty() {
-            true => vec!["lab.yaml".into()],
-            false => self.paths.clone(),
-        }
+        Ok(batches)
     }
 
     fn once(

@@ -66,7 +66,7 @@ pub fn attempt(step: &Step, limit: Duration, jars: &mut Jars, stage: &Stage<'_>)
         let journey = way(step, mark, stage);
         failure.logs = logs(step, journey.as_ref(), stage);
         return Attempt {
-            failure: Some(failure),
+            failure: Some(*failure),
             journey,
         };
     }
@@ -90,7 +90,9 @@ pub fn attempt(step: &Step, limit: Duration, jars: &mut Jars, stage: &Stage<'_>)
             journey: seen.journey,
         };
     };
-    let journey = seen.journey.take().or_else(|| way(step, mark, stage));
+    // A program that asked nobody has no way to show.
+    let unasked = || way(step, mark, stage).filter(|way| !way.flows.is_empty());
+    let journey = seen.journey.take().or_else(unasked);
     let failure = Failure {
         expected: unmet.expected,
         seen: unmet.seen,
@@ -110,7 +112,7 @@ fn act(
     jars: &mut Jars,
     stage: &Stage<'_>,
     seen: &mut Seen,
-) -> Result<(), Failure> {
+) -> Result<(), Box<Failure>> {
     match &step.action {
         Action::Run(argv) => {
             let program = Program {
@@ -130,7 +132,7 @@ fn act(
             let status = stage
                 .world
                 .status()
-                .map_err(|refusal| refused(refusal, step))?;
+                .map_err(|refusal| Box::new(refused(refusal, step)))?;
             seen.pools = pools_of(&status, pool);
             Ok(())
         }
@@ -145,30 +147,30 @@ fn run(
     step: &Step,
     stage: &Stage<'_>,
     seen: &mut Seen,
-) -> Result<(), Failure> {
+) -> Result<(), Box<Failure>> {
     let ran = stage
         .world
         .run(program, limit, stage.interrupt)
-        .map_err(|refusal| refused(refusal, step))?;
+        .map_err(|refusal| Box::new(refused(refusal, step)))?;
     let timed_out = ran.timed_out;
     seen.ran = Some(ran);
     if stage.interrupt.is_set() {
-        return Err(Failure {
+        return Err(Box::new(Failure {
             expected: "it runs to its end".into(),
             seen: "it was interrupted".into(),
             interrupted: true,
             place: step.place.to_string(),
             ..printed(seen)
-        });
+        }));
     }
     if timed_out {
-        return Err(Failure {
+        return Err(Box::new(Failure {
             expected: format!("it ends within {}", super::time(limit)),
             seen: "it still ran then, and was killed with all that it had started".into(),
             place: step.place.to_string(),
             help: Some("`timeout:` gives a step more time".into()),
             ..printed(seen)
-        });
+        }));
     }
     Ok(())
 }
@@ -180,7 +182,7 @@ fn ask_client(
     jars: &mut Jars,
     stage: &Stage<'_>,
     seen: &mut Seen,
-) -> Result<(), Failure> {
+) -> Result<(), Box<Failure>> {
     let node = step.from.clone().unwrap_or_default();
     let mut ask = ask.clone();
     if let Ask::Http(http) = &mut ask {
@@ -191,11 +193,13 @@ fn ask_client(
         times: step.times,
         limit: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
     };
-    let broken = |reason: String, seen: &Seen| Failure {
-        expected: "the built-in client answers".into(),
-        seen: reason,
-        place: step.place.to_string(),
-        ..printed(seen)
+    let broken = |reason: String, seen: &Seen| {
+        Box::new(Failure {
+            expected: "the built-in client answers".into(),
+            seen: reason,
+            place: step.place.to_string(),
+            ..printed(seen)
+        })
     };
     let text = serde_json::to_string(&errand).map_err(|error| broken(error.to_string(), seen))?;
     let program = Program {

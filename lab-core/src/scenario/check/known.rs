@@ -79,6 +79,17 @@ impl Known<'_> {
             .map(|_| name.value.clone())
     }
 
+    /// A member of some pool.
+    pub(super) fn member(
+        &self,
+        name: &Spanned<String>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<String> {
+        let members = self.plan.vips.values().flat_map(|vip| &vip.members);
+        let members: BTreeSet<&str> = members.map(String::as_str).collect();
+        self.one_of("member of a balancer", name, members, diagnostics)
+    }
+
     /// Nodes that a pattern means: at least one for each alternative.
     pub(super) fn glob(
         &self,

@@ -270,6 +270,7 @@ fn of_lab(
         }
     }
     for (member, state) in wishes.members.iter() {
+        known.member(member, diagnostics);
         if !STATES.contains(&state.as_str()) {
             diagnostics.push(
                 Diagnostic::error(
