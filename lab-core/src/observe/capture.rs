@@ -99,7 +99,7 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Begins, with sockets from [`RunningLab::watch`](crate::run::client::RunningLab::watch): the
+    /// Begins, with sockets from [`RunningLab::tap`](crate::run::client::RunningLab::tap): the
     /// filter stands before the first packet.
     ///
     /// # Errors
