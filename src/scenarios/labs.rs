@@ -18,23 +18,27 @@ const LONGEST_NAME: usize = 32;
 pub struct Found {
     /// The lab.
     lab: RunningLab,
-    watch: Watch,
+    /// Or why this host does not let it be watched: scenarios that ask for no way can be done all the
+    /// same.
+    watch: Result<Watch, Refusal>,
     /// It came up for us: it goes when this does.
     own: Option<Own>,
 }
 
 impl Found {
     /// One that is up for others, too.
-    ///
-    /// # Errors
-    /// It can't be watched.
-    pub fn running(lab: RunningLab) -> Result<Self, Refusal> {
+    pub fn running(lab: RunningLab) -> Self {
         Self::watched(lab, None)
     }
 
-    fn watched(lab: RunningLab, own: Option<Own>) -> Result<Self, Refusal> {
-        let watch = Watch::begin(&lab)?;
-        Ok(Self { lab, watch, own })
+    fn watched(lab: RunningLab, own: Option<Own>) -> Self {
+        let watch = Watch::begin(&lab);
+        Self { lab, watch, own }
+    }
+
+    /// Why ways are not seen, where they are not.
+    pub fn blind(&self) -> Option<&Refusal> {
+        self.watch.as_ref().err()
     }
 
     /// Whether it came up for us.
@@ -65,7 +69,7 @@ impl Drop for Own {
 /// It does not come up.
 pub fn find_or_start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Refusal> {
     match running_labs()?.into_iter().find(|lab| lab.name == name) {
-        Some(lab) => Found::running(lab),
+        Some(lab) => Ok(Found::running(lab)),
         None => start(name, file, interrupt),
     }
 }
@@ -131,7 +135,7 @@ pub fn start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Ref
     }
     let lab = running_labs()?.into_iter().find(|lab| lab.name == name);
     match lab {
-        Some(lab) => Found::watched(lab, Some(own)),
+        Some(lab) => Ok(Found::watched(lab, Some(own))),
         None => Err(failed(&"it ended at once")),
     }
 }
@@ -210,7 +214,7 @@ impl Labs for Isolated<'_> {
 fn stage<'a>(found: &'a Found, routers: &BTreeSet<String>, interrupt: &'a Interrupt) -> Stage<'a> {
     Stage {
         world: &found.lab,
-        observer: Some(&found.watch),
+        observer: found.watch.as_ref().ok().map(|watch| watch as _),
         routers: routers.clone(),
         interrupt,
     }

@@ -226,7 +226,7 @@ impl Test {
         screen: &Screen,
     ) -> Result<Found, Failure> {
         if which.name.is_some() {
-            return Ok(Found::running(which.find()?)?);
+            return Ok(Found::running(which.find()?));
         }
         let found = find_or_start(&batch.lab, &batch.up, interrupt);
         if interrupt.is_set() {
@@ -238,6 +238,9 @@ impl Test {
             false => "is up and is used",
         };
         screen.note(&format!("{} {how}", batch.lab));
+        if let Some(refusal) = found.blind() {
+            screen.note(&format!("ways are not seen: {}", refusal.message));
+        }
         Ok(found)
     }
 

@@ -2,9 +2,10 @@
 //!
 //! - `known`: what the lab has: nodes, rules, users, pools;
 //! - `step`: what is done; `ask`: by built-in clients; `fault`: what is broken;
-//! - `wish`: what must come of it.
+//! - `wish`: what must come of it; `belonging`: of which kind of step.
 
 mod ask;
+mod belonging;
 mod fault;
 mod known;
 mod step;
