@@ -32,6 +32,7 @@ fn main() {
         ("all_members_dead", dead_members),
         ("a_member_whose_link_is_down", link_down),
         ("what_the_engine_asks_is_not_the_nodes", no_probes),
+        ("a_place_and_a_page_asked_by_a_built_in_client", built_in),
         ("what_passes_is_followed_until_interrupted", follow),
         ("a_ping_and_its_echo", ping),
         ("what_a_program_prints_and_its_status_are_kept", passed_on),
@@ -417,6 +418,21 @@ fn no_probes(host: &Host) {
     // 12 s: each process of contoso is asked twice in that time.
     let journey = trace(host, "core", "timeout 12 tail -f /dev/null");
     assert!(flows(&journey).is_empty(), "{journey:#}");
+}
+
+fn built_in(host: &Host) {
+    let ask = |from: &str, to: &str, status: i32| -> Value {
+        let arguments = ["trace", "--from", from, "--to", to, "--json"];
+        let outcome = host.lab(&arguments).fails_with(status);
+        serde_json::from_str(&outcome.stdout).expect("a journey")
+    };
+    let journey = ask("spammer", "203.0.113.70:25", 1);
+    assert_eq!(flow(&journey)["end"], "dropped");
+    one_verdict(flow(&journey), "gateway", "drop", "P12");
+    let journey = ask("roaming", "mail.contoso.com:443", 0);
+    assert_eq!(nodes(flow(&journey)).last(), Some(&"lb"));
+    let journey = ask("pc1", "https://intranet.contoso.com/", 0);
+    assert_eq!(deeds(flow(&journey), "served")[0].0["answer"], "200");
 }
 
 fn follow(host: &Host) {
