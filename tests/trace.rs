@@ -33,6 +33,7 @@ fn main() {
         ("a_member_whose_link_is_down", link_down),
         ("what_the_engine_asks_is_not_the_nodes", no_probes),
         ("a_place_and_a_page_asked_by_a_built_in_client", built_in),
+        ("keys_on_request_decrypt_a_capture", keys),
         ("what_passes_is_followed_until_interrupted", follow),
         ("a_ping_and_its_echo", ping),
         ("what_a_program_prints_and_its_status_are_kept", passed_on),
@@ -420,6 +421,45 @@ fn no_probes(host: &Host) {
     assert!(flows(&journey).is_empty(), "{journey:#}");
 }
 
+/// Who asks for keys gets those of every TLS connection that services made: Wireshark's own
+/// dissector reads the request behind the proxy with them.
+fn keys(host: &Host) {
+    let mut capture = host
+        .command(&["capture", "core", "-w", "core.pcapng"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary under test runs");
+    let file = host.folder.0.join("core.pcapng");
+    let begun = || std::fs::metadata(&file).is_ok_and(|file| file.len() > 0);
+    support::until("the capture", std::time::Duration::from_secs(10), begun);
+    let url = "https://intranet.contoso.com/secret-page";
+    let line = ["--", "curl", "-sS", "-o", "/dev/null", url];
+    let arguments = [&["trace", "--from", "pc1", "--key-log", "keys"][..], &line].concat();
+    host.lab(&arguments).ok();
+    interrupt(&mut capture);
+    let tshark = "tshark -r core.pcapng -Y http.request -T fields -e http.request.uri";
+    let blind = host.shell(tshark).ok();
+    assert!(!blind.stdout.contains("secret-page"), "{blind}");
+    host.shell(&format!("{tshark} -o tls.keylog_file:keys"))
+        .ok()
+        .says("/secret-page");
+    let mode = host.shell("stat -c %a keys").ok();
+    assert_eq!(mode.stdout.trim(), "600");
+    // Nobody asked for them here.
+    let journey = trace(
+        host,
+        "pc1",
+        "curl -sS -o /dev/null https://intranet.contoso.com/",
+    );
+    assert_eq!(flow(&journey)["end"], "answered");
+}
+
+fn interrupt(child: &mut std::process::Child) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
+    child.wait().expect("its end");
+}
+
 fn built_in(host: &Host) {
     let ask = |from: &str, to: &str, status: i32| -> Value {
         let arguments = ["trace", "--from", from, "--to", to, "--json"];
@@ -463,9 +503,7 @@ fn follow(host: &Host) {
         assert_eq!(journey["from"], "partner-pc", "{journey:#}");
         seen.push(journey["asked"].as_str().unwrap_or_default().to_owned());
     }
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(following.id()).expect("a pid"));
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
-    following.wait().expect("its end");
+    interrupt(&mut following);
 }
 
 fn ping(host: &Host) {

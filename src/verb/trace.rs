@@ -1,6 +1,8 @@
 //! `lab trace`.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -47,7 +49,7 @@ Examples:
   lab trace --from spammer --to 203.0.113.70:25
   lab trace --from pc1 --to https://intranet.contoso.com/
   lab trace --from pc1 --format mermaid -- dig +short partnerweb.contoso.com
-  lab trace --follow
+  lab trace --follow --key-log keys &          and `lab capture -w all.pcapng --key-log keys`
   lab trace --from pc1 --json -- curl -s https://intranet.contoso.com/ 2>/dev/null | jq .flows")]
 pub struct Trace {
     /// The node that the request comes from; with --follow all nodes but for this
@@ -71,6 +73,10 @@ pub struct Trace {
     /// The same as `--format json`
     #[arg(long)]
     json: bool,
+    /// Write the secrets of all TLS connections that the lab's services make meanwhile into this file,
+    /// for Wireshark's `tls.keylog_file` and `lab capture --key-log`
+    #[arg(long, value_name = "FILE")]
+    key_log: Option<PathBuf>,
     /// User to run it as [default: root of the node]
     #[arg(short, long, value_name = "U")]
     user: Option<String>,
@@ -86,7 +92,10 @@ impl Trace {
     /// There is no such lab, node, user or program, or the kernel does not let it be watched.
     pub fn run(self, which: &Which, screen: &Screen) -> Result<ExitCode, Failure> {
         let lab = which.find()?;
-        let watch = Watch::begin(&lab)?;
+        let watch = match &self.key_log {
+            Some(path) => Watch::begin_with_keys(&lab, new_key_log(path)?)?,
+            None => Watch::begin(&lab)?,
+        };
         let since = watch.mark();
         let Some(from) = self.from.clone().filter(|_| !self.follow) else {
             return self.show_what_passes(&watch, screen);
@@ -203,6 +212,19 @@ impl Trace {
         }
         .into())
     }
+}
+
+/// A new file that only its owner can read: who has it can read what was encrypted.
+fn new_key_log(path: &Path) -> Result<File, Failure> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.create(true).append(true).mode(0o600);
+    options.open(path).map_err(|error| {
+        Failure::host(
+            format!("can't write keys into {}: {error}", path.display()),
+            None,
+        )
+    })
 }
 
 fn broken(why: &str) -> Failure {

@@ -54,6 +54,8 @@ struct Shared {
 struct State {
     seen: Observations,
     links: Links,
+    /// Where secrets of TLS connections are written.
+    keys: Option<std::fs::File>,
     /// What the lab file notes on rules, by their place.
     notes: BTreeMap<String, String>,
     /// How often the keeper said what is tracked.
@@ -76,8 +78,24 @@ impl Watch {
     /// # Errors
     /// The lab can't be reached, or its kernel does not let it be watched.
     pub fn begin(lab: &RunningLab) -> Result<Self, Refusal> {
+        Self::begin_with(lab, None)
+    }
+
+    /// The same; the secrets of all TLS connections that services of the lab make meanwhile are
+    /// written to a file, in the form of an SSLKEYLOGFILE (RFC 9850).
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_with_keys(lab: &RunningLab, file: std::fs::File) -> Result<Self, Refusal> {
+        Self::begin_with(lab, Some(file))
+    }
+
+    fn begin_with(lab: &RunningLab, keys: Option<std::fs::File>) -> Result<Self, Refusal> {
         let plan = lab.plan()?;
-        let mut connection = lab.request(Request::Watch, &[])?;
+        let request = Request::Watch {
+            keys: keys.is_some(),
+        };
+        let mut connection = lab.request(request, &[])?;
         let Response::Watching { ports } = connection.receive()? else {
             return connection.unexpected();
         };
@@ -88,6 +106,7 @@ impl Watch {
         let shared = Arc::new(Shared::default());
         {
             let mut state = shared.lock();
+            state.keys = keys;
             state.know(&plan);
             state.links.now(ports);
         }
@@ -462,6 +481,7 @@ impl State {
                 port,
                 to,
             } => self.probe(node, protocol, port, to),
+            Seen::Key(line) => self.key(&line),
             Seen::SpansLost { from, count } => {
                 self.gap(&format!("{from} lost {count} spans"));
             }
@@ -469,6 +489,17 @@ impl State {
                 self.gap(&format!("{who} does not tell what it does"));
             }
             Seen::Ports(ports) => self.links.now(ports),
+        }
+    }
+
+    fn key(&mut self, line: &str) {
+        use std::io::Write;
+        let Some(file) = &mut self.keys else { return };
+        if let Err(error) = writeln!(file, "{line}") {
+            self.keys = None;
+            self.gap(&format!(
+                "keys of TLS connections are not written any more: {error}"
+            ));
         }
     }
 
