@@ -119,11 +119,13 @@ impl Watch {
     }
 
     /// What a node began since a moment, and what came of it. It waits until services have told all
-    /// that they did so far.
+    /// that they did so far; what begins while it waits is nothing of it, since it may be a question
+    /// after health that nobody has told yet.
     pub fn journey(&self, from: &str, since: u64, asked: &str) -> Journey {
+        let until = now();
         self.catch_up();
         let state = self.shared.lock();
-        let mut journey = observe::journey(&state.seen, &self.lab, from, since, asked);
+        let mut journey = observe::journey(&state.seen, &self.lab, from, since..until, asked);
         journey.gaps.extend(state.ended.clone());
         journey
     }
@@ -135,11 +137,10 @@ impl Watch {
         let state = self.shared.lock();
         let mut all = Vec::new();
         for node in state.seen.nodes.keys() {
-            let mut journey = observe::journey(&state.seen, &self.lab, node, since, "");
+            let mut journey = observe::journey(&state.seen, &self.lab, node, since..until, "");
             journey.unreached.clear();
             let flows = std::mem::take(&mut journey.flows);
-            let begun = flows.into_iter().filter(|flow| flow.began < until);
-            all.extend(begun.map(|flow| Journey {
+            all.extend(flows.into_iter().map(|flow| Journey {
                 asked: flow.tuple.destination.to_string(),
                 began: flow.began,
                 micros: flow.micros,
