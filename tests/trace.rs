@@ -26,6 +26,10 @@ fn main() {
         ("a_router_without_a_route", no_route),
         ("a_neighbour_that_does_not_answer", no_neighbour),
         ("a_port_that_nobody_listens_on", nobody_listens),
+        (
+            "a_port_that_nobody_listens_on_behind_nat",
+            refused_behind_nat,
+        ),
         ("a_port_that_nat_does_not_forward", not_forwarded),
         ("a_certificate_for_another_name", wrong_certificate),
         ("a_client_without_a_certificate", no_certificate),
@@ -331,6 +335,23 @@ fn nobody_listens(host: &Host) {
         (nodes(flow), &flow["end"]),
         (vec!["home-router"], &"refused".into())
     );
+}
+
+/// The kernel forgets a connection when its first answer is a reset.
+fn refused_behind_nat(host: &Host) {
+    let journey = trace(host, "roaming", "nc -z -w 1 198.51.100.80 8080");
+    let asked = flow(&journey);
+    assert_eq!(
+        (nodes(asked), &asked["end"]),
+        (vec!["home-router", "www"], &"refused".into())
+    );
+    let journey = trace(host, "pc1", "nc -z -w 1 10.0.10.101 5061");
+    let asked = flow(&journey);
+    let way = nodes(asked);
+    let front_end = way.last().expect("a hop");
+    assert!(front_end.starts_with("lync-fe"), "{journey:#}");
+    assert_eq!(way[..3], ["core", "lb", "core"]);
+    assert_eq!(asked["end"], "refused");
 }
 
 fn not_forwarded(host: &Host) {

@@ -6,12 +6,12 @@ use crate::scenario::wishes::Wishes;
 
 /// Expectations that nothing of this kind can meet.
 pub(super) fn misplaced(wishes: &Wishes, kind: Kind, diagnostics: &mut Vec<Diagnostic>) {
-    use Kind::{Dns, Http, Pool, Run, Smtp, Tcp};
+    use Kind::{Dns, Http, Pool, Run, Smtp, Tcp, Udp};
     let place = || Some(wishes.place.clone());
     let first = |list: &[Spanned<String>]| list.first().map(|one| one.place.clone());
-    let texts = &[Run, Http, Dns, Smtp][..];
-    let asks = &[Http, Dns, Tcp, Smtp][..];
-    let ways = &[Run, Http, Dns, Tcp, Smtp][..];
+    let texts = &[Run, Http, Dns, Udp, Smtp][..];
+    let asks = &[Http, Dns, Tcp, Udp, Smtp][..];
+    let ways = &[Run, Http, Dns, Tcp, Udp, Smtp][..];
     let keys: [(&str, &[Kind], Option<Place>); 22] = [
         (
             "exit",
