@@ -88,6 +88,8 @@ pub static LABS: &[Embedded] = &[
             "refused/database-tier.yaml",
             "refused/f08-individual-partner-exchange.yaml",
             "refused/gateway-drops.yaml",
+            "refused/host.yaml",
+            "refused/icmp.yaml",
             "refused/mail-not-by-eop.yaml",
             "refused/names-inside.yaml",
             "refused/partner-names.yaml",
