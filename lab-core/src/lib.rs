@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 pub mod check;
+pub mod coverage;
 pub mod kernel;
 pub mod model;
 pub mod observe;

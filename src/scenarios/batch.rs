@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use lab_core::check::{Lab, Source, load, render, report};
+use lab_core::coverage::Coverage;
 use lab_core::plan::{Plan, plan};
 use lab_core::scenario::{Known, Loaded, Scenario, Task, Title, load as load_scenarios};
 use lab_nodes::CATALOGUE;
@@ -19,6 +20,8 @@ pub struct Batch {
     pub up: String,
     /// Nodes that a path may leave out.
     pub routers: BTreeSet<String>,
+    /// All that scenarios could exercise, never exercised so far.
+    pub whole: Coverage,
     /// What is to be done.
     pub tasks: Vec<Task>,
 }
@@ -41,6 +44,8 @@ pub fn check(set: &Set, screen: &Screen) -> Result<Batch, Failure> {
         return Err(Failure::Reported(2));
     }
     let routers = plan.nodes.values().filter(|node| node.router);
+    let covers = loaded.scenarios.iter().flat_map(|one| &one.covers);
+    let whole = Coverage::of(&lab, &plan, &covers.cloned().collect());
     let tasks = loaded
         .scenarios
         .into_iter()
@@ -53,6 +58,7 @@ pub fn check(set: &Set, screen: &Screen) -> Result<Batch, Failure> {
         lab: lab.name,
         up: set.up.clone(),
         routers: routers.map(|node| node.name.clone()).collect(),
+        whole,
         tasks,
     })
 }

@@ -1,6 +1,6 @@
 //! Everything that was seen, as it came in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::headers::{Kind, Packet};
@@ -164,6 +164,25 @@ impl Observations {
             }
         }
         silent
+    }
+
+    /// What services told since a moment that they did, but for what they did for those who ask after
+    /// somebody's health.
+    pub fn deeds(&self, since: u64) -> impl Iterator<Item = &SeenSpan> {
+        let probes: BTreeSet<(u8, u16, SocketAddr)> = self
+            .probes
+            .iter()
+            .map(|(_, protocol, port, to)| (*protocol, *port, *to))
+            .collect();
+        let told = self.spans.iter().filter(move |one| one.span.at >= since);
+        told.filter(move |one| {
+            let Tuple {
+                protocol,
+                source,
+                destination,
+            } = one.span.tuple;
+            !probes.contains(&(protocol, source.port(), destination))
+        })
     }
 
     /// Whether a conversation is a question after somebody's health.
