@@ -10,6 +10,7 @@ pub mod check;
 pub mod coverage;
 pub mod kernel;
 pub mod model;
+pub mod mutate;
 pub mod observe;
 pub mod plan;
 pub mod predict;
