@@ -6,14 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
 use lab_core::coverage::Coverage;
-use lab_core::mutate::Report;
 use lab_core::observe::Journey;
 use lab_core::scenario::report::{Tell, github, html, junit};
 use lab_core::scenario::{Choice, Event, Interrupt, Outcome, Results, Task, run_all};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::journey::tree;
-use crate::mutation::{State, Trial, Wanted, told};
+use crate::mutation::{Wanted, try_all};
 use crate::output::{Failure, Paint, Screen, When};
 use crate::running::Which;
 use crate::scenarios::batch::{self, Batch, is_meant};
@@ -95,7 +94,15 @@ impl Test {
             let batches = self.batches(screen)?;
             if self.mutations.mutate {
                 which.unused()?;
-                return self.mutate(&batches, interrupt, screen);
+                let jobs = self.jobs.map_or_else(processors, |jobs| jobs as usize);
+                return try_all(
+                    &self.mutations,
+                    &batches,
+                    jobs,
+                    self.json,
+                    interrupt,
+                    screen,
+                );
             }
             return self.once(batches, which, interrupt, screen);
         }
@@ -212,48 +219,6 @@ impl Test {
             None if results.count(Outcome::Passed) == results.wanted => Ok(ExitCode::SUCCESS),
             None => Ok(ExitCode::from(1)),
         }
-    }
-
-    /// Tries the mutations of each lab.
-    fn mutate(
-        &self,
-        batches: &[Batch],
-        interrupt: &Interrupt,
-        screen: &Screen,
-    ) -> Result<ExitCode, Failure> {
-        let mut state = State::open(self.mutations.resume.as_deref())?;
-        let mut reports = Vec::new();
-        for batch in batches {
-            let trial = Trial {
-                batch,
-                jobs: self.jobs.map_or_else(processors, |jobs| jobs as usize),
-                interrupt,
-                screen,
-            };
-            let wanted = self.mutations.of(&batch.checked);
-            reports.push((batch, trial.run(&wanted, &mut state)?));
-            if interrupt.is_set() {
-                break;
-            }
-        }
-        if self.json {
-            let labs: Vec<&Report> = reports.iter().map(|(_, report)| report).collect();
-            screen.json(&serde_json::json!({ "labs": labs }))?;
-        } else {
-            let all = reports.iter();
-            let text: String = all
-                .map(|(batch, report)| told(report, &batch.up, screen.stdout()))
-                .collect();
-            screen.print(&text)?;
-        }
-        let survived = reports
-            .iter()
-            .any(|(_, report)| report.count("survived") > 0);
-        Ok(match (interrupt.is_set(), survived) {
-            (true, _) => ExitCode::from(130),
-            (false, true) => ExitCode::from(1),
-            (false, false) => ExitCode::SUCCESS,
-        })
     }
 
     fn one_lab(

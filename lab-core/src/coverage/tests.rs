@@ -44,14 +44,14 @@ fn whole() -> Coverage {
 }
 
 fn place_of(coverage: &Coverage, wanted: &str) -> String {
-    let places = coverage
+    let mut places = coverage
         .subjects
         .iter()
         .filter_map(|one| match &one.subject {
             Subject::Rule { id, place, .. } if id == wanted => Some(place.clone()),
             _ => None,
         });
-    places.last().expect("the rule")
+    places.next().expect("the rule")
 }
 
 fn journey(coverage: &Coverage) -> Journey {

@@ -229,3 +229,35 @@ impl SeenPacket {
             && matches!(self.packet.kind, Kind::Tcp { rst: true, .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Observations, SeenSpan};
+    use crate::observe::{Deed, Span, Tuple};
+
+    #[test]
+    fn what_is_done_for_who_asks_after_health_is_nobodys_deed() {
+        let span = |at: u64, port: u16| SeenSpan {
+            node: "web".into(),
+            process: "web".into(),
+            span: Span {
+                at,
+                tuple: Tuple::new(6, ([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 443).into()),
+                deed: Deed::TlsFailed {
+                    reason: String::new(),
+                },
+            },
+        };
+        let seen = Observations {
+            spans: vec![span(1, 7), span(5, 8), span(6, 9)],
+            probes: vec![("lb".into(), 6, 8, ([10, 0, 0, 2], 443).into())],
+            ..Observations::default()
+        };
+        let ports = |since| -> Vec<u16> {
+            let deeds = seen.deeds(since);
+            deeds.map(|one| one.span.tuple.source.port()).collect()
+        };
+        assert_eq!(ports(0), [7, 9]);
+        assert_eq!(ports(2), [9]);
+    }
+}
