@@ -26,12 +26,18 @@ fn main() {
         ("a_router_without_a_route", no_route),
         ("a_neighbour_that_does_not_answer", no_neighbour),
         ("a_port_that_nobody_listens_on", nobody_listens),
+        (
+            "a_port_that_nobody_listens_on_behind_nat",
+            refused_behind_nat,
+        ),
         ("a_port_that_nat_does_not_forward", not_forwarded),
         ("a_certificate_for_another_name", wrong_certificate),
         ("a_client_without_a_certificate", no_certificate),
         ("all_members_dead", dead_members),
         ("a_member_whose_link_is_down", link_down),
         ("what_the_engine_asks_is_not_the_nodes", no_probes),
+        ("a_place_and_a_page_asked_by_a_built_in_client", built_in),
+        ("keys_on_request_decrypt_a_capture", keys),
         ("what_passes_is_followed_until_interrupted", follow),
         ("a_ping_and_its_echo", ping),
         ("what_a_program_prints_and_its_status_are_kept", passed_on),
@@ -331,6 +337,23 @@ fn nobody_listens(host: &Host) {
     );
 }
 
+/// The kernel forgets a connection when its first answer is a reset.
+fn refused_behind_nat(host: &Host) {
+    let journey = trace(host, "roaming", "nc -z -w 1 198.51.100.80 8080");
+    let asked = flow(&journey);
+    assert_eq!(
+        (nodes(asked), &asked["end"]),
+        (vec!["home-router", "www"], &"refused".into())
+    );
+    let journey = trace(host, "pc1", "nc -z -w 1 10.0.10.101 5061");
+    let asked = flow(&journey);
+    let way = nodes(asked);
+    let front_end = way.last().expect("a hop");
+    assert!(front_end.starts_with("lync-fe"), "{journey:#}");
+    assert_eq!(way[..3], ["core", "lb", "core"]);
+    assert_eq!(asked["end"], "refused");
+}
+
 fn not_forwarded(host: &Host) {
     let journey = trace(host, "individual", "nc -z -w 1 198.51.100.77 443");
     let flow = flow(&journey);
@@ -419,6 +442,60 @@ fn no_probes(host: &Host) {
     assert!(flows(&journey).is_empty(), "{journey:#}");
 }
 
+/// Who asks for keys gets those of every TLS connection that services made: Wireshark's own
+/// dissector reads the request behind the proxy with them.
+fn keys(host: &Host) {
+    let mut capture = host
+        .command(&["capture", "core", "-w", "core.pcapng"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the binary under test runs");
+    let file = host.folder.0.join("core.pcapng");
+    let begun = || std::fs::metadata(&file).is_ok_and(|file| file.len() > 0);
+    support::until("the capture", std::time::Duration::from_secs(10), begun);
+    let url = "https://intranet.contoso.com/secret-page";
+    let line = ["--", "curl", "-sS", "-o", "/dev/null", url];
+    let arguments = [&["trace", "--from", "pc1", "--key-log", "keys"][..], &line].concat();
+    host.lab(&arguments).ok();
+    interrupt(&mut capture);
+    let tshark = "tshark -r core.pcapng -Y http.request -T fields -e http.request.uri";
+    let blind = host.shell(tshark).ok();
+    assert!(!blind.stdout.contains("secret-page"), "{blind}");
+    host.shell(&format!("{tshark} -o tls.keylog_file:keys"))
+        .ok()
+        .says("/secret-page");
+    let mode = host.shell("stat -c %a keys").ok();
+    assert_eq!(mode.stdout.trim(), "600");
+    // Nobody asked for them here.
+    let journey = trace(
+        host,
+        "pc1",
+        "curl -sS -o /dev/null https://intranet.contoso.com/",
+    );
+    assert_eq!(flow(&journey)["end"], "answered");
+}
+
+fn interrupt(child: &mut std::process::Child) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
+    child.wait().expect("its end");
+}
+
+fn built_in(host: &Host) {
+    let ask = |from: &str, to: &str, status: i32| -> Value {
+        let arguments = ["trace", "--from", from, "--to", to, "--json"];
+        let outcome = host.lab(&arguments).fails_with(status);
+        serde_json::from_str(&outcome.stdout).expect("a journey")
+    };
+    let journey = ask("spammer", "203.0.113.70:25", 1);
+    assert_eq!(flow(&journey)["end"], "dropped");
+    one_verdict(flow(&journey), "gateway", "drop", "P12");
+    let journey = ask("roaming", "mail.contoso.com:443", 0);
+    assert_eq!(nodes(flow(&journey)).last(), Some(&"lb"));
+    let journey = ask("pc1", "https://intranet.contoso.com/", 0);
+    assert_eq!(deeds(flow(&journey), "served")[0].0["answer"], "200");
+}
+
 fn follow(host: &Host) {
     use std::io::BufReader;
     let mut command = host.command(&["trace", "--follow", "--json"]);
@@ -447,9 +524,7 @@ fn follow(host: &Host) {
         assert_eq!(journey["from"], "partner-pc", "{journey:#}");
         seen.push(journey["asked"].as_str().unwrap_or_default().to_owned());
     }
-    let pid = nix::unistd::Pid::from_raw(i32::try_from(following.id()).expect("a pid"));
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).expect("it runs");
-    following.wait().expect("its end");
+    interrupt(&mut following);
 }
 
 fn ping(host: &Host) {

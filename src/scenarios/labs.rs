@@ -19,47 +19,53 @@ const LONGEST_NAME: usize = 32;
 pub struct Found {
     /// The lab.
     lab: RunningLab,
-    watch: Watch,
+    /// Or why this host does not let it be watched: scenarios that ask for no way can be done all the
+    /// same.
+    watch: Result<Watch, Refusal>,
     /// When we began to watch, in microseconds since the epoch, and how everything was.
     since: u64,
-    before: Status,
+    before: Result<Status, Refusal>,
     /// It came up for us: it goes when this does.
     own: Option<Own>,
 }
 
 impl Found {
     /// One that is up for others, too.
-    ///
-    /// # Errors
-    /// It can't be watched.
-    pub fn running(lab: RunningLab) -> Result<Self, Refusal> {
+    pub fn running(lab: RunningLab) -> Self {
         Self::watched(lab, None)
     }
 
-    fn watched(lab: RunningLab, own: Option<Own>) -> Result<Self, Refusal> {
-        let watch = Watch::begin(&lab)?;
-        Ok(Self {
-            before: lab.status()?,
-            since: watch.mark(),
+    fn watched(lab: RunningLab, own: Option<Own>) -> Self {
+        let watch = Watch::begin(&lab);
+        Self {
+            before: lab.status(),
+            since: watch.as_ref().map_or(0, Watch::mark),
             lab,
             watch,
             own,
-        })
+        }
     }
 
     /// Adds what was exercised since it was found.
     ///
     /// # Errors
-    /// The lab is gone.
+    /// The lab is gone, or this host does not let it be watched.
     pub fn tell(&self, coverage: &mut Coverage) -> Result<(), Refusal> {
-        for journey in self.watch.journeys(self.since, u64::MAX) {
+        let watch = self.watch.as_ref().map_err(Clone::clone)?;
+        for journey in watch.journeys(self.since, u64::MAX) {
             coverage.saw(&journey);
         }
-        for told in self.watch.deeds(self.since) {
+        for told in watch.deeds(self.since) {
             coverage.did(&told.node, &told.span.deed);
         }
-        coverage.counted(&self.before, &self.lab.status()?);
+        let before = self.before.as_ref().map_err(Clone::clone)?;
+        coverage.counted(before, &self.lab.status()?);
         Ok(())
+    }
+
+    /// Why ways are not seen, where they are not.
+    pub fn blind(&self) -> Option<&Refusal> {
+        self.watch.as_ref().err()
     }
 
     /// Whether it came up for us.
@@ -90,7 +96,7 @@ impl Drop for Own {
 /// It does not come up.
 pub fn find_or_start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Refusal> {
     match running_labs()?.into_iter().find(|lab| lab.name == name) {
-        Some(lab) => Found::running(lab),
+        Some(lab) => Ok(Found::running(lab)),
         None => start(name, file, &[], interrupt),
     }
 }
@@ -163,7 +169,7 @@ pub fn start(
     }
     let lab = running_labs()?.into_iter().find(|lab| lab.name == name);
     match lab {
-        Some(lab) => Found::watched(lab, Some(own)),
+        Some(lab) => Ok(Found::watched(lab, Some(own))),
         None => Err(failed(&"it ended at once")),
     }
 }
@@ -250,7 +256,7 @@ pub fn stage<'a>(
 ) -> Stage<'a> {
     Stage {
         world: &found.lab,
-        observer: Some(&found.watch),
+        observer: found.watch.as_ref().ok().map(|watch| watch as _),
         routers: routers.clone(),
         interrupt,
     }

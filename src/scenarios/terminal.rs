@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use lab_core::scenario::{Event, Outcome, Results, ScenarioResult, StepReport};
+use lab_core::scenario::{Event, Outcome, Results, ScenarioResult, Section, StepReport};
 
 use crate::journey::tree;
 use crate::output::{Colour, Paint, Screen};
@@ -91,9 +91,18 @@ fn failed(text: &mut String, scenario: &ScenarioResult, paint: Paint) {
     for step in scenario.failures() {
         step_failed(text, step, paint);
     }
+    let steps = scenario
+        .failures()
+        .filter(|step| step.section == Section::Steps);
+    let alone = steps
+        .map(|step| step.number)
+        .find(|number| *number > 1)
+        .map_or_else(String::new, |number| {
+            format!("  (--step {number}: that one alone)")
+        });
     let _ = writeln!(
         text,
-        "  {}    {}\n",
+        "  {}    {}{alone}\n",
         paint.colour(Colour::Cyan, "repeat"),
         title.repeat
     );

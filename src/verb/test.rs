@@ -275,7 +275,7 @@ impl Test {
         screen: &Screen,
     ) -> Result<Found, Failure> {
         if which.name.is_some() {
-            return Ok(Found::running(which.find()?)?);
+            return Ok(Found::running(which.find()?));
         }
         let found = find_or_start(name, up, interrupt);
         if interrupt.is_set() {
@@ -287,6 +287,9 @@ impl Test {
             false => "is up and is used",
         };
         screen.note(&format!("{name} {how}"));
+        if let Some(refusal) = found.blind() {
+            screen.note(&format!("ways are not seen: {}", refusal.message));
+        }
         Ok(found)
     }
 

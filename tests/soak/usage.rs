@@ -14,9 +14,10 @@ const EVERY: Duration = Duration::from_millis(500);
 const MORE_MEMORY: f64 = 1024.0;
 /// And by this factor.
 const TIMES_MEMORY: f64 = 1.2;
-/// Descriptors that may be open besides those at the start: those of a node that was off then, and
-/// connections of the moment. One that is left at each strike is more in a minute.
-const MORE_DESCRIPTORS: usize = 8;
+/// Descriptors that may be open besides those at the start: those of a node that was off then,
+/// connections of the moment, and those that the keeper keeps for half a minute to each process whose
+/// health it asks after. One that is left at each strike is more in two minutes.
+const MORE_DESCRIPTORS: usize = 24;
 
 /// What a process used at one time.
 struct Sample {

@@ -12,10 +12,12 @@ use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVlan};
 use serde::{Deserialize, Serialize};
 
 use super::channel::Channel;
+use super::heads::Heads;
 use super::identity::Identity;
 use super::interrupt::Held;
 use super::netns::NetNs;
 use super::network::Network;
+use super::nft::watch::Decisions;
 use super::process::{self, Fork};
 use super::{mount, nft, tun};
 use crate::plan::{Action, Chain, Hook, LinkPlan, Match, Rule, Ruleset, Target};
@@ -43,7 +45,7 @@ pub enum State {
 /// Name, what it is needed for, and how it is tried.
 type Trial = (&'static str, &'static str, fn() -> io::Result<()>);
 
-const TRIALS: [Trial; 16] = [
+const TRIALS: [Trial; 18] = [
     ("namespaces", "every lab", namespaces),
     (
         "read-only mounts",
@@ -63,6 +65,12 @@ const TRIALS: [Trial; 16] = [
     ),
     ("nat", "masquerade, port forwarding", nat),
     ("numgen", "layer-4 VIPs", numgen),
+    ("nftrace", "lab trace: what rules decide", nftrace),
+    (
+        "packet sockets",
+        "lab trace, lab capture: packets",
+        packet_sockets,
+    ),
     ("tbf", "links with a rate", rate),
     ("netem", "links with delay or loss", delay_and_loss),
     ("tun", "VPN and DirectAccess", tunnel),
@@ -340,6 +348,16 @@ fn nat() -> io::Result<()> {
         Hook::Postrouting,
         rule(Vec::new(), None, Action::Masquerade),
     )
+}
+
+fn nftrace() -> io::Result<()> {
+    let here = NetNs::current()?;
+    Decisions::open(&here)?;
+    work(nft::watch::begin(&here))
+}
+
+fn packet_sockets() -> io::Result<()> {
+    Heads::open(&NetNs::current()?).map(drop)
 }
 
 fn numgen() -> io::Result<()> {

@@ -2,6 +2,7 @@
 //! should have been.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::headers::Kind;
 use super::journey::{
@@ -26,9 +27,17 @@ const ACCEPT: i32 = 1;
 /// The table that has packets traced.
 const WATCH: &str = "tierlab-watch";
 
-/// What a node began since a moment (microseconds since the epoch), and what came of it.
-pub fn journey(seen: &Observations, lab: &str, from: &str, since: u64, asked: &str) -> Journey {
-    let flows = roots(seen, from, since)
+/// What a node began since one moment and before another (microseconds since the epoch), and what
+/// came of it.
+pub fn journey(
+    seen: &Observations,
+    lab: &str,
+    from: &str,
+    time: Range<u64>,
+    asked: &str,
+) -> Journey {
+    let since = time.start;
+    let flows = roots(seen, from, time)
         .into_iter()
         .map(|(tuple, began)| flow(seen, from, tuple, began, 0))
         .collect::<Vec<_>>();
@@ -52,7 +61,7 @@ pub fn journey(seen: &Observations, lab: &str, from: &str, since: u64, asked: &s
 }
 
 /// The conversations that a node began by itself, not for others.
-fn roots(seen: &Observations, from: &str, since: u64) -> Vec<(Tuple, u64)> {
+fn roots(seen: &Observations, from: &str, time: Range<u64>) -> Vec<(Tuple, u64)> {
     let caused: BTreeSet<Tuple> = seen
         .spans
         .iter()
@@ -74,7 +83,7 @@ fn roots(seen: &Observations, from: &str, since: u64) -> Vec<(Tuple, u64)> {
         let own = seen.owns(from, tuple.source.ip());
         let first = packet.may_begin() && own && known.insert(tuple);
         let probe = || seen.is_probe(from, tuple);
-        if !first || packet.at < since || probe() || is_anothers(seen, from, tuple) {
+        if !first || !time.contains(&packet.at) || probe() || is_anothers(seen, from, tuple) {
             continue;
         }
         let sent = before_translation(seen, from, tuple);

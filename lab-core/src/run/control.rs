@@ -53,7 +53,10 @@ pub enum Request {
     /// What happens, from now on until the caller hangs up. → [`Response::Watching`],
     /// [`Response::Deciding`]… and [`Response::Done`]; then [`Response::Seen`]…, and a
     /// [`Response::Tracking`] for each [`WatchControl::Tracking`].
-    Watch,
+    Watch {
+        /// The secrets of TLS connections, too.
+        keys: bool,
+    },
     /// Tries connections from a node. → [`Response::Tried`].
     Try(Tries),
     /// Log lines. → [`Response::Log`]…, then [`Response::Done`] (never while following).
@@ -250,6 +253,8 @@ pub enum Seen {
         /// Address asked.
         to: SocketAddr,
     },
+    /// A line of an SSLKEYLOGFILE (RFC 9850).
+    Key(String),
     /// So many spans are lost.
     SpansLost {
         /// Who lost them.

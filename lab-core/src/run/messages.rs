@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::control::{Exec, Progress, Refusal};
 use crate::observe::Span;
 use crate::plan::{FilePlan, NodePlan, ProcessPlan};
-use crate::service::{NetworkRequest, Report};
+use crate::service::{NetworkRequest, Report, Watched};
 
 /// Keeper → launcher, until the launcher says goodbye by closing its end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -174,8 +174,8 @@ pub(super) enum FromNode {
 pub(super) enum ToService {
     /// New settings.
     Settings(Value),
-    /// Whether somebody watches what it does. → [`FromService::Watched`].
-    Watch(bool),
+    /// Who watches what it does. → [`FromService::Watched`].
+    Watch(Watched),
     /// End; a second is given.
     Stop,
 }
@@ -191,6 +191,8 @@ pub(super) enum FromService {
     Watched,
     /// Something that it did.
     Span(Box<Span>),
+    /// A line of an SSLKEYLOGFILE.
+    Key(String),
     /// So many things that it did found no room.
     SpansLost(u64),
     /// Why it ends. A fatal reason is not cured by starting again.

@@ -17,7 +17,7 @@ use super::{program, root, sandbox};
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::{process, socket};
 use crate::plan::{Listen, ProcessKind, ProcessPlan, Transport};
-use crate::service::{Context, Credential, Item, Listener, Service, Spans};
+use crate::service::{Context, Credential, Item, Listener, Service, Spans, Watched};
 
 /// Exit status of a service that can't work here, however often it is started.
 const HOPELESS: i32 = 3;
@@ -163,7 +163,7 @@ fn work(
     let (stop, shutdown) = watch::channel(false);
     let (network, mut requests) = mpsc::unbounded_channel();
     let (report, mut reports) = mpsc::unbounded_channel();
-    let (watch_tx, watched) = watch::channel(false);
+    let (watch_tx, watched) = watch::channel(Watched::No);
     let (spans, mut told) = Spans::channel(watched);
     let trust = CertificateDer::pem_slice_iter(slice.trust.as_bytes())
         .collect::<Result<Vec<_>, _>>()
@@ -200,6 +200,7 @@ fn work(
                     Some(request) = requests.recv() => FromService::Network(request),
                     Some(item) = told.next() => match item {
                         Item::Span(span) => FromService::Span(span),
+                        Item::Key(line) => FromService::Key(line),
                         Item::Mark => FromService::Watched,
                     },
                     else => return,

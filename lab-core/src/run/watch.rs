@@ -13,7 +13,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::client::{Connection, RunningLab};
 use super::control::{Port, Refusal, Request, Response, Seen, Tracking, WatchControl};
 use crate::kernel::heads::{Frame, Heads};
-use crate::kernel::nft::watch::Decisions;
+use crate::kernel::nft::watch::{self, Decisions};
 use crate::kernel::nft::{id_of, place_of};
 use crate::observe::headers::{self, in_frame};
 use crate::observe::{
@@ -54,6 +54,8 @@ struct Shared {
 struct State {
     seen: Observations,
     links: Links,
+    /// Where secrets of TLS connections are written.
+    keys: Option<std::fs::File>,
     /// What the lab file notes on rules, by their place.
     notes: BTreeMap<String, String>,
     /// How often the keeper said what is tracked.
@@ -76,8 +78,24 @@ impl Watch {
     /// # Errors
     /// The lab can't be reached, or its kernel does not let it be watched.
     pub fn begin(lab: &RunningLab) -> Result<Self, Refusal> {
+        Self::begin_with(lab, None)
+    }
+
+    /// The same; the secrets of all TLS connections that services of the lab make meanwhile are
+    /// written to a file, in the form of an SSLKEYLOGFILE (RFC 9850).
+    ///
+    /// # Errors
+    /// As [`Self::begin`].
+    pub fn begin_with_keys(lab: &RunningLab, file: std::fs::File) -> Result<Self, Refusal> {
+        Self::begin_with(lab, Some(file))
+    }
+
+    fn begin_with(lab: &RunningLab, keys: Option<std::fs::File>) -> Result<Self, Refusal> {
         let plan = lab.plan()?;
-        let mut connection = lab.request(Request::Watch, &[])?;
+        let request = Request::Watch {
+            keys: keys.is_some(),
+        };
+        let mut connection = lab.request(request, &[])?;
         let Response::Watching { ports } = connection.receive()? else {
             return connection.unexpected();
         };
@@ -88,6 +106,7 @@ impl Watch {
         let shared = Arc::new(Shared::default());
         {
             let mut state = shared.lock();
+            state.keys = keys;
             state.know(&plan);
             state.links.now(ports);
         }
@@ -119,11 +138,13 @@ impl Watch {
     }
 
     /// What a node began since a moment, and what came of it. It waits until services have told all
-    /// that they did so far.
+    /// that they did so far; what begins while it waits is nothing of it, since it may be a question
+    /// after health that nobody has told yet.
     pub fn journey(&self, from: &str, since: u64, asked: &str) -> Journey {
+        let until = now();
         self.catch_up();
         let state = self.shared.lock();
-        let mut journey = observe::journey(&state.seen, &self.lab, from, since, asked);
+        let mut journey = observe::journey(&state.seen, &self.lab, from, since..until, asked);
         journey.gaps.extend(state.ended.clone());
         journey
     }
@@ -135,11 +156,10 @@ impl Watch {
         let state = self.shared.lock();
         let mut all = Vec::new();
         for node in state.seen.nodes.keys() {
-            let mut journey = observe::journey(&state.seen, &self.lab, node, since, "");
+            let mut journey = observe::journey(&state.seen, &self.lab, node, since..until, "");
             journey.unreached.clear();
             let flows = std::mem::take(&mut journey.flows);
-            let begun = flows.into_iter().filter(|flow| flow.began < until);
-            all.extend(begun.map(|flow| Journey {
+            all.extend(flows.into_iter().map(|flow| Journey {
                 asked: flow.tuple.destination.to_string(),
                 began: flow.began,
                 micros: flow.micros,
@@ -421,15 +441,22 @@ impl State {
     fn decisions(&mut self, node: &str, heard: Vec<crate::kernel::nft::watch::Decision>) {
         let at = now();
         let known = self.seen.decisions.entry(node.to_owned()).or_default();
-        known.extend(heard.into_iter().map(|one| SeenDecision {
-            at,
-            packet: one.packet,
-            tuple: headers::in_headers(&one.headers).map(|packet| packet.tuple),
-            table: one.table,
-            chain: one.chain,
-            handle: one.handle,
-            verdict: one.verdict,
-        }));
+        for one in heard {
+            known.push(SeenDecision {
+                at,
+                packet: one.packet,
+                tuple: headers::in_headers(&one.headers).map(|packet| packet.tuple),
+                table: one.table,
+                chain: one.chain,
+                handle: one.handle,
+                verdict: one.verdict,
+            });
+            if let Some(connection) = translated(known) {
+                let tracked = self.seen.tracked.entry(node.to_owned()).or_default();
+                tracked.retain(|old| old.original != connection.original);
+                tracked.push(connection);
+            }
+        }
         if known.len() > MOST_DECISIONS {
             known.drain(..MOST_DECISIONS / 2);
             self.gap("rules decided so often that the first decisions are forgotten");
@@ -468,6 +495,7 @@ impl State {
                 port,
                 to,
             } => self.probe(node, protocol, port, to),
+            Seen::Key(line) => self.key(&line),
             Seen::SpansLost { from, count } => {
                 self.gap(&format!("{from} lost {count} spans"));
             }
@@ -475,6 +503,17 @@ impl State {
                 self.gap(&format!("{who} does not tell what it does"));
             }
             Seen::Ports(ports) => self.links.now(ports),
+        }
+    }
+
+    fn key(&mut self, line: &str) {
+        use std::io::Write;
+        let Some(file) = &mut self.keys else { return };
+        if let Err(error) = writeln!(file, "{line}") {
+            self.keys = None;
+            self.gap(&format!(
+                "keys of TLS connections are not written any more: {error}"
+            ));
         }
     }
 
@@ -521,6 +560,23 @@ impl State {
             }
         }
     }
+}
+
+/// If the last decision is that a packet leaves: the connection that it began, where it left as another
+/// than it came.
+fn translated(decisions: &[SeenDecision]) -> Option<observe::Connection> {
+    let (left, before) = decisions.split_last()?;
+    if left.table != watch::TABLE || left.chain != watch::LEAVING {
+        return None;
+    }
+    let onward = left.tuple?;
+    // Headers are told once a chain.
+    let original = before
+        .iter()
+        .rev()
+        .filter(|one| one.packet == left.packet && one.table == watch::TABLE)
+        .find_map(|one| one.tuple)?;
+    (original != onward).then_some(observe::Connection { original, onward })
 }
 
 /// `02:00:…` as bytes.

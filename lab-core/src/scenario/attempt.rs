@@ -91,7 +91,8 @@ pub fn attempt(step: &Step, limit: Duration, jars: &mut Jars, stage: &Stage<'_>)
         };
     };
     // A program that asked nobody has no way to show.
-    let unasked = || way(step, mark, stage).filter(|way| !way.flows.is_empty());
+    let went = |way: &Journey| !way.flows.is_empty() || !way.unreached.is_empty();
+    let unasked = || way(step, mark, stage).filter(went);
     let journey = seen.journey.take().or_else(unasked);
     let failure = Failure {
         expected: unmet.expected,

@@ -103,6 +103,8 @@ pub enum Kind {
     Dns,
     /// TCP.
     Tcp,
+    /// UDP.
+    Udp,
     /// SMTP.
     Smtp,
     /// A pool.
@@ -121,6 +123,7 @@ impl Kind {
             Self::Http => "http",
             Self::Dns => "dns",
             Self::Tcp => "tcp",
+            Self::Udp => "udp",
             Self::Smtp => "smtp",
             Self::Pool => "pool",
             Self::Fault => "fault",

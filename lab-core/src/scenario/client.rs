@@ -31,6 +31,8 @@ pub enum Ask {
     Dns(DnsAsk),
     /// For a TCP connection: `HOST:PORT`.
     Tcp(String),
+    /// For an answer to a datagram.
+    Udp(UdpAsk),
     /// A mail server.
     Smtp(SmtpAsk),
 }
@@ -71,6 +73,15 @@ pub struct Cookie {
     pub name: String,
     /// Value.
     pub value: String,
+}
+
+/// A datagram.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UdpAsk {
+    /// `HOST:PORT`.
+    pub to: String,
+    /// What is sent; nothing but the headers where absent.
+    pub body: Option<String>,
 }
 
 /// A question about a name.

@@ -70,7 +70,7 @@ impl Decode for Steps {
 }
 
 record! {
-    /// One thing that is done, and what must come of it: one of `run`, `http`, `browse`, `dns`, `tcp`, `smtp`, `pool`, `fault`, `heal`.
+    /// One thing that is done, and what must come of it: one of `run`, `http`, `browse`, `dns`, `tcp`, `udp`, `smtp`, `pool`, `fault`, `heal`.
     Step, "a step" {
         /// What it is for, in a line.
         name: Option<String>,
@@ -88,6 +88,8 @@ record! {
         dns: Option<Spanned<String>>,
         /// A TCP connection: `HOST:PORT`.
         tcp: Option<Spanned<String>>,
+        /// A datagram, and what answers it: `HOST:PORT`.
+        udp: Option<Spanned<String>>,
         /// A conversation by SMTP: `HOST` or `HOST:PORT`.
         smtp: Option<Spanned<String>>,
         /// The members of a balancer's pool, as the balancer sees them.
@@ -101,7 +103,7 @@ record! {
         method: Option<Spanned<String>>,
         /// `http`: further header fields.
         headers: Map<String>,
-        /// `http`: what is sent.
+        /// `http`, `udp`: what is sent; a datagram is empty unless given.
         body: Option<Spanned<String>>,
         /// `http`: how to log in as the user: `basic`.
         login: Option<Spanned<String>>,

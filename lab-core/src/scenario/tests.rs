@@ -9,7 +9,7 @@ use super::checked::{Action, Scenario, Step};
 use super::expectation::Expectation;
 use super::*;
 use crate::model::Place;
-use crate::observe::Journey;
+use crate::observe::{Journey, Unreached};
 use crate::plan::Fault;
 use crate::run::control::{LogLine, Refusal, Status};
 
@@ -85,6 +85,11 @@ impl Observer for Blind {
     fn journey(&self, from: &str, _: u64, _: &str) -> Journey {
         Journey {
             from: from.into(),
+            unreached: vec![Unreached {
+                node: from.into(),
+                segment: "s".into(),
+                address: std::net::Ipv4Addr::LOCALHOST.into(),
+            }],
             ..Journey::default()
         }
     }

@@ -90,7 +90,7 @@ pub fn holds(
             let mut rest = happened.iter();
             match texts
                 .iter()
-                .find(|text| !rest.any(|(_, line)| line.contains(text.as_str())))
+                .find(|text| !rest.any(|(_, line)| happened_so(line, text)))
             {
                 None => Ok(()),
                 Some(missing) => {
@@ -233,6 +233,18 @@ fn balance(
             false => seen.join(", "),
         },
     })
+}
+
+/// Whether a line like `lb: ended TLS 1.3` is what a text says: all texts within it, and `cas*: ended TLS`
+/// by any such node.
+fn happened_so(line: &str, text: &str) -> bool {
+    let by = text
+        .split_once(": ")
+        .and_then(|(node, did)| Some((Glob::parse(node).ok()?, did)));
+    match (by, line.split_once(": ")) {
+        (Some((wanted, did)), Some((node, done))) => wanted.matches(node) && done.contains(did),
+        _ => line.contains(text),
+    }
 }
 
 /// What happened on the way, in the order of time: microseconds since it began, and a line.
@@ -478,5 +490,32 @@ mod tests {
             Ok(())
         );
         assert!(check(&order(&["chose cas1", "lb: ended TLS"]), &one).is_err());
+    }
+
+    #[test]
+    fn what_happened_is_said_by_a_text_or_by_a_node_and_a_text() {
+        let line = "cas2: ended TLS 1.3 for mail.example";
+        for fits in [
+            "ended TLS",
+            "cas*: ended TLS",
+            "cas2: ended",
+            "cas2",
+            "cas{1,2}: mail.example",
+        ] {
+            assert!(super::happened_so(line, fits), "{fits}");
+        }
+        for not in [
+            "lb: ended TLS",
+            "as2: ended",
+            "cas*: asked",
+            "mail.example: ended TLS",
+        ] {
+            assert!(!super::happened_so(line, not), "{not}");
+        }
+        // A text with a colon that names no node.
+        assert!(super::happened_so(
+            "lb: answered GET /: 200",
+            "answered GET /: 200"
+        ));
     }
 }

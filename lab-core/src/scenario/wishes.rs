@@ -53,7 +53,7 @@ record! {
         members: Map<Spanned<String>>,
         /// It took no longer.
         within: Option<Spanned<Time>>,
-        /// What happened on the way, in this order: texts within lines like `lb: logged in alice by basic`.
+        /// What happened on the way, in this order: texts within lines like `lb: logged in alice by basic`; before a colon stands a node, or a pattern like `cas*`.
         order: Vec<Spanned<String>>,
     }
 }

@@ -13,7 +13,7 @@ mod spans;
 
 pub use context::{Context, Credential, Listener, NetworkRequest, Report};
 pub use probe::{Connect, Kept, Probe, ProbeError};
-pub use spans::{Conversation, Item, Spans, Told};
+pub use spans::{Conversation, Item, Spans, Told, Watched};
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
 use crate::observe::{Deed, Span, Tuple};
@@ -12,10 +13,23 @@ use crate::observe::{Deed, Span, Tuple};
 /// Spans that may wait to be sent; more are lost, and counted.
 const WAITING: usize = 4096;
 
+/// How much those who watch want to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Watched {
+    /// Nobody watches.
+    #[default]
+    No,
+    /// What it does.
+    Deeds,
+    /// The secrets of its TLS connections, too.
+    Keys,
+}
+
 /// Tells what a service does. While nobody watches it costs a look at a flag.
 #[derive(Clone, Debug)]
 pub struct Spans {
-    watched: watch::Receiver<bool>,
+    watched: watch::Receiver<Watched>,
     outward: mpsc::Sender<Item>,
     lost: Arc<AtomicU64>,
 }
@@ -25,6 +39,8 @@ pub struct Spans {
 pub enum Item {
     /// Something was done.
     Span(Box<Span>),
+    /// A line of an SSLKEYLOGFILE.
+    Key(String),
     /// [`Spans::mark`] was called here.
     Mark,
 }
@@ -38,7 +54,7 @@ pub struct Told {
 
 impl Spans {
     /// Both ends; `watched` says whether anybody wants to know.
-    pub fn channel(watched: watch::Receiver<bool>) -> (Self, Told) {
+    pub fn channel(watched: watch::Receiver<Watched>) -> (Self, Told) {
         let (outward, items) = mpsc::channel(WAITING);
         let lost = Arc::new(AtomicU64::new(0));
         let told = Told {
@@ -55,12 +71,25 @@ impl Spans {
 
     /// Nobody will ever watch.
     pub fn unwatched() -> Self {
-        Self::channel(watch::channel(false).1).0
+        Self::channel(watch::channel(Watched::No).1).0
     }
 
     /// Whether somebody watches.
     pub fn watched(&self) -> bool {
-        *self.watched.borrow()
+        *self.watched.borrow() >= Watched::Deeds
+    }
+
+    /// Whether somebody wants the secrets of TLS connections.
+    pub fn wants_keys(&self) -> bool {
+        *self.watched.borrow() >= Watched::Keys
+    }
+
+    /// Tells a secret of a TLS connection: a line of an SSLKEYLOGFILE (RFC 9850). Told to those
+    /// alone who asked for it.
+    pub fn key(&self, line: String) {
+        if self.wants_keys() && self.outward.try_send(Item::Key(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Marks a place among what is told: all that was told before comes out before the mark.
@@ -154,11 +183,11 @@ mod tests {
 
     #[test]
     fn nothing_is_told_while_nobody_watches() {
-        let (watch, watched) = watch::channel(false);
+        let (watch, watched) = watch::channel(Watched::No);
         let (spans, mut told) = Spans::channel(watched);
         spans.tell(tuple(), || panic!("it is put into words"));
         assert!(told.items.try_recv().is_err());
-        watch.send_replace(true);
+        watch.send_replace(Watched::Deeds);
         spans.tell(tuple(), deed);
         let Ok(Item::Span(span)) = told.items.try_recv() else {
             panic!("nothing was told");
@@ -167,8 +196,19 @@ mod tests {
     }
 
     #[test]
+    fn secrets_are_told_to_who_asked_for_them() {
+        let (watch, watched) = watch::channel(Watched::Deeds);
+        let (spans, mut told) = Spans::channel(watched);
+        spans.key("secret".into());
+        assert!(told.items.try_recv().is_err());
+        watch.send_replace(Watched::Keys);
+        spans.key("secret".into());
+        assert_eq!(told.items.try_recv(), Ok(Item::Key("secret".into())));
+    }
+
+    #[test]
     fn what_finds_no_room_is_counted() {
-        let (_watch, watched) = watch::channel(true);
+        let (_watch, watched) = watch::channel(Watched::Deeds);
         let (spans, told) = Spans::channel(watched);
         for _ in 0..WAITING + 3 {
             spans.tell(tuple(), deed);

@@ -75,6 +75,26 @@ impl LivePool {
             .collect()
     }
 
+    /// Asks its members once more, now; true as soon as one is healthy, false when none is in half
+    /// the time of a check. A VIP that stands behind this pool fails a check that met a dead member
+    /// of its own, though it has left that one by now.
+    pub async fn revives(&self) -> bool {
+        let members = self.members.iter().filter(|one| !one.is_drained());
+        let ups: Vec<_> = members
+            .map(|member| {
+                member.check_now.notify_one();
+                Box::pin(member.up())
+            })
+            .collect();
+        if ups.is_empty() {
+            return false;
+        }
+        let any = futures::future::select_all(ups);
+        tokio::time::timeout(self.health.timeout / 2, any)
+            .await
+            .is_ok()
+    }
+
     /// Addresses of members whose last check failed.
     pub fn dead(&self) -> Vec<IpAddr> {
         let dead = self.members.iter().filter(|one| !one.is_up());
@@ -146,6 +166,16 @@ impl LiveMember {
             .state
             .subscribe()
             .wait_for(|state| *state == Some(false))
+            .await;
+    }
+
+    /// Waits until it is healthy.
+    async fn up(&self) {
+        // The sender lives in `self`, so there is no error.
+        let _ = self
+            .state
+            .subscribe()
+            .wait_for(|state| *state == Some(true))
             .await;
     }
 

@@ -29,6 +29,7 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
         .ok_or_else(|| ServiceError::new("the node's own certificate is missing"))?
         .clone();
     let client = tls::client_config(&context.trust, Some(&own)).map_err(ServiceError::new)?;
+    let client = tls::client_telling_keys(&client, &context.spans);
     let changed = Arc::new(Notify::new());
     let table = Table::new(settings.clone(), None, &changed);
     let secret = Secret::derive(own.key.secret_der());
@@ -146,6 +147,7 @@ fn server_config(context: &Context, vip: &str) -> Result<Arc<rustls::ServerConfi
         .credentials
         .get(vip)
         .ok_or_else(|| ServiceError::new(format!("the certificate `{vip}` is missing")))?;
-    tls::server_config(credential, &context.trust, tls::ClientCertificate::NotAsked)
-        .map_err(ServiceError::new)
+    let config = tls::server_config(credential, &context.trust, tls::ClientCertificate::NotAsked)
+        .map_err(ServiceError::new)?;
+    Ok(tls::server_telling_keys(&config, &context.spans))
 }

@@ -132,6 +132,7 @@ impl Visit {
         }
         let mut tried = Vec::new();
         let mut sent_before: Option<String> = None;
+        let mut asked_again = false;
         loop {
             let by_cookie = cookie.as_ref().filter(|one| !tried.contains(&one.member));
             let chosen = match by_cookie.filter(|one| one.is_up()) {
@@ -139,6 +140,10 @@ impl Visit {
                 None => self.choose(site, &outgoing.head, &tried),
             };
             let Some((member, reason)) = chosen else {
+                if !std::mem::replace(&mut asked_again, true) && pool.revives().await {
+                    tried.clear();
+                    continue;
+                }
                 return match sent_before {
                     Some(trouble) => self.lost(pool, &trouble),
                     None => self.unavailable(pool),

@@ -1,7 +1,7 @@
 //! The built-in clients: what scenarios ask with, without a program of the host. They run in a
 //! process of their own inside a node, so that names, roots and routes are the node's.
 //!
-//! - `http`: with `cookies` and `url`; `dns`; `smtp`; a TCP connection is [`connect`]'s work;
+//! - `http`: with `cookies` and `url`; `dns`; `smtp`; `udp`; a TCP connection is [`connect`]'s work;
 //! - `connect`: names → addresses → connections, and what TLS needs.
 
 mod connect;
@@ -9,6 +9,7 @@ mod cookies;
 mod dns;
 mod http;
 mod smtp;
+mod udp;
 mod url;
 
 use std::time::{Duration, Instant};
@@ -44,6 +45,7 @@ async fn once(ask: &Ask) -> Answer {
         Ask::Http(ask) => http::ask(ask).await,
         Ask::Dns(ask) => dns::ask(ask).await,
         Ask::Smtp(ask) => smtp::ask(ask).await,
+        Ask::Udp(ask) => udp::ask(ask).await,
         Ask::Tcp(to) => match connect::to(to).await {
             Ok(_) => Answer::default(),
             Err(trouble) => trouble.into(),

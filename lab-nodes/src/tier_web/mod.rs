@@ -84,7 +84,9 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
     };
     let server =
         tls::server_config(credential, &context.trust, clients).map_err(ServiceError::new)?;
+    let server = tls::server_telling_keys(&server, &context.spans);
     let client = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
+    let client = tls::client_telling_keys(&client, &context.spans);
     let site = Arc::new(site::Site::new(
         &context.node,
         &context.peers,

@@ -3,16 +3,19 @@
 //!
 //! - `server`: the side that shows a certificate and may ask the client for one;
 //! - `client`: the side that verifies it, and shows its own where it has one;
+//! - `keys`: its secrets, told to those who watch and asked for them;
 //! - `identity`: which names a verified certificate stands for.
 //!
 //! Nothing here can be told to skip a verification.
 
 mod client;
 mod identity;
+mod keys;
 mod server;
 
 pub use client::{client_config, without_resumption};
 pub use identity::{is_for, name_in, version_of};
+pub use keys::{client_telling_keys, server_telling_keys};
 pub use server::{ClientCertificate, server_config};
 
 use std::sync::Arc;

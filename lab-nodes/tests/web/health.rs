@@ -143,6 +143,35 @@ async fn b5_a_silent_member_leaves_within_a_second() {
     drop(silent);
 }
 
+/// A VIP that stands behind a pool is taken for dead where the check met a dead member of its own.
+#[tokio::test]
+async fn a_pool_that_was_taken_for_dead_is_asked_once_more_before_it_refuses() {
+    let authority = Authority::new();
+    let (listener, at) = listen("127.0.0.1:0");
+    let web = Web {
+        node: "fe1",
+        tier: "f",
+        hosts: &[HOST],
+        only_from: None,
+        asks: &[],
+    };
+    let running = web.start(&authority, listener);
+    // So seldom that only a request can have it checked again here.
+    let mut seldom = health(at.port(), None);
+    seldom["every"]["secs"] = json!(60);
+    seldom["timeout"]["secs"] = json!(4);
+    let door = listen("127.0.0.1:0");
+    let pool = pool(&[("fe1", at)], seldom);
+    let settings = layer7(json!([site("vip", pool, json!("none"))]), door.1.port());
+    let mut device = balance(&authority, settings, door);
+    device.running.reported("vip", &[("fe1", "healthy")]).await;
+    let get = async |at| curl::get(&authority, at, HOST, "/", &[]).await.unwrap();
+    running.kill().await;
+    assert_eq!(get(device.at).await.status, 503);
+    let _running = web.start(&authority, bind_again(at).await);
+    assert_eq!(get(device.at).await.status, 200);
+}
+
 #[tokio::test]
 async fn a_pool_without_healthy_members_is_named() {
     let mut stage = Stage::start(json!("none")).await;

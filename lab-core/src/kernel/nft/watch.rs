@@ -1,7 +1,9 @@
 //! Watching rules decide: a table of its own marks the first packets of connections for tracing,
 //! and the kernel then tells of each rule that they meet (NFNLGRP_NFTRACE).
 //!
-//! The table sees packets after connection tracking (-200) and before address translation (-100).
+//! The table sees packets after connection tracking (-200) and before address translation (-100), and once
+//! more when they leave, after translation of the source (100): a connection that is refused at once is
+//! forgotten before anybody can ask what is tracked, so its translation is known by its packet alone.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -20,7 +22,9 @@ use super::{FAMILY, NLM_F_CREATE, connect, said, table_name};
 use crate::kernel::netns::NetNs;
 
 /// The table that marks packets; it is there only while somebody watches.
-const TABLE: &str = "tierlab-watch";
+pub const TABLE: &str = "tierlab-watch";
+/// Its chain that sees them leave.
+pub const LEAVING: &str = "leaving";
 /// linux/netfilter/nfnetlink.h.
 const NFNLGRP_NFTRACE: u32 = 9;
 /// Bytes of events that may wait, if the host lets.
@@ -67,6 +71,14 @@ pub async fn begin(namespace: &NetNs) -> io::Result<()> {
             });
         batch = batch.add_chain(chain).add_rule(rule);
     }
+    let leaving = NftChain::new(TABLE, LEAVING)
+        .map_err(|error| said(&error))?
+        .family(FAMILY)
+        .base(
+            BaseChain::filter(FilterHook::Postrouting, Priority::Custom(200))
+                .policy(Policy::Accept),
+        );
+    batch = batch.add_chain(leaving);
     batch
         .commit(&connection)
         .await

@@ -181,7 +181,7 @@ impl Keeper {
                 let outcome = self.change_faults(|faults| heal(faults, fault)).await;
                 connection.finish(outcome).await
             }
-            Request::Watch => self.serve_watch(connection).await,
+            Request::Watch { keys } => self.serve_watch(connection, keys).await,
             Request::Try(tries) => self.serve_tries(connection, tries).await,
             Request::Logs { node, follow } => {
                 self.serve_logs(connection, node.as_deref(), follow).await

@@ -19,7 +19,7 @@ use crate::plan::{ProcessKind, ProcessPlan};
 use crate::run::control::{ProcessState, Refusal};
 use crate::run::messages::{FromService, ToNode, ToService};
 use crate::run::stages::Stage;
-use crate::service::{NetworkRequest, Report};
+use crate::service::{NetworkRequest, Report, Watched};
 
 /// First and longest wait before a process that ended is started again.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -33,7 +33,7 @@ pub(super) enum Command {
     /// New settings.
     Settings(serde_json::Value),
     /// Somebody watches, or nobody any more; the sender is dropped when it knows.
-    Watch(bool, oneshot::Sender<()>),
+    Watch(Watched, oneshot::Sender<()>),
     /// End; the sender is dropped when it has.
     Stop(oneshot::Sender<()>),
 }
@@ -313,7 +313,9 @@ async fn run_once(
     if keeper.watchers.any()
         && let Some(channel) = &channel
     {
-        let _ = channel.send(&ToService::Watch(true), &[]).await;
+        let _ = channel
+            .send(&ToService::Watch(keeper.watchers.wanted()), &[])
+            .await;
     }
     loop {
         let hear = async {
@@ -343,6 +345,7 @@ async fn run_once(
                 Ok(Some((FromService::Span(span), _))) => {
                     keeper.watchers.span(&process.node, &process.name, span);
                 }
+                Ok(Some((FromService::Key(line), _))) => keeper.watchers.key(line),
                 Ok(Some((FromService::SpansLost(count), _))) => {
                     keeper.watchers.lost(&process.node, &process.name, count);
                 }

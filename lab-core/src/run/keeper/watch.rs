@@ -22,6 +22,7 @@ use crate::kernel::nft::watch::{self, Decisions};
 use crate::kernel::{conntrack, network};
 use crate::observe::Span;
 use crate::run::control::{Port, Refusal, Response, Seen, Tracking, WatchControl};
+use crate::service::Watched;
 
 /// Spans that a slow watcher may be behind; more are lost to it, and it is told.
 const BEHIND: usize = 16 << 10;
@@ -31,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Who watches.
 pub(super) struct Watchers {
     count: Cell<usize>,
+    /// Of these, those that want the secrets of TLS connections.
+    want_keys: Cell<usize>,
     seen: broadcast::Sender<Seen>,
 }
 
@@ -38,6 +41,7 @@ impl Default for Watchers {
     fn default() -> Self {
         Self {
             count: Cell::new(0),
+            want_keys: Cell::new(0),
             seen: broadcast::channel(BEHIND).0,
         }
     }
@@ -47,6 +51,20 @@ impl Watchers {
     /// Whether somebody watches.
     pub fn any(&self) -> bool {
         self.count.get() > 0
+    }
+
+    /// How much they want to know.
+    pub fn wanted(&self) -> Watched {
+        match (self.count.get(), self.want_keys.get()) {
+            (0, _) => Watched::No,
+            (_, 0) => Watched::Deeds,
+            _ => Watched::Keys,
+        }
+    }
+
+    /// A service told a secret of a TLS connection.
+    pub fn key(&self, line: String) {
+        self.tell(|| Seen::Key(line));
     }
 
     /// A service told something.
@@ -94,32 +112,43 @@ impl Watchers {
 }
 
 /// Somebody watches for as long as this lives.
-struct Watching(Rc<Keeper>);
+struct Watching {
+    keeper: Rc<Keeper>,
+    wants_keys: bool,
+}
 
 impl Watching {
-    fn new(keeper: &Rc<Keeper>) -> Self {
-        let count = &keeper.watchers.count;
-        count.set(count.get() + 1);
-        Self(Rc::clone(keeper))
+    fn new(keeper: &Rc<Keeper>, wants_keys: bool) -> Self {
+        let watchers = &keeper.watchers;
+        watchers.count.set(watchers.count.get() + 1);
+        let more = usize::from(wants_keys);
+        watchers.want_keys.set(watchers.want_keys.get() + more);
+        Self {
+            keeper: Rc::clone(keeper),
+            wants_keys,
+        }
     }
 }
 
 impl Drop for Watching {
     fn drop(&mut self) {
-        let count = &self.0.watchers.count;
-        count.set(count.get() - 1);
-        if count.get() > 0 {
+        let watchers = &self.keeper.watchers;
+        let before = watchers.wanted();
+        watchers.count.set(watchers.count.get() - 1);
+        let less = usize::from(self.wants_keys);
+        watchers.want_keys.set(watchers.want_keys.get() - less);
+        if watchers.wanted() == before {
             return;
         }
-        let keeper = Rc::clone(&self.0);
+        let keeper = Rc::clone(&self.keeper);
         tokio::task::spawn_local(async move {
             let nodes: Vec<Rc<Node>> = keeper.nodes.borrow().values().cloned().collect();
             for node in nodes {
-                // Somebody else may have begun meanwhile.
+                node.tell_services(keeper.watchers.wanted());
+                // Somebody goes on, or has begun meanwhile.
                 if keeper.watchers.any() {
-                    return;
+                    continue;
                 }
-                node.tell_services(false);
                 if node.watched.replace(false)
                     && let Err(error) = watch::end(node.network.namespace()).await
                 {
@@ -132,7 +161,7 @@ impl Drop for Watching {
 
 impl Node {
     /// Tells all its services whether somebody watches; gives what tells that they heard it.
-    fn tell_services(&self, watched: bool) -> Vec<(String, oneshot::Receiver<()>)> {
+    fn tell_services(&self, watched: Watched) -> Vec<(String, oneshot::Receiver<()>)> {
         let processes = self.processes.borrow();
         processes
             .values()
@@ -151,8 +180,9 @@ impl Keeper {
     pub(super) async fn serve_watch(
         self: &Rc<Self>,
         connection: &mut Connection,
+        wants_keys: bool,
     ) -> io::Result<()> {
-        let _watching = Watching::new(self);
+        let _watching = Watching::new(self, wants_keys);
         let mut seen = self.watchers.seen.subscribe();
         let mut births = self.births.subscribe();
         // Births are heard in turn: a node that comes while this is sent is found in the next turn.
@@ -183,7 +213,9 @@ impl Keeper {
                             connection.send(&Response::Seen(silent), &[]).await?;
                         }
                         while let Ok(seen) = seen.try_recv() {
-                            connection.send(&Response::Seen(seen), &[]).await?;
+                            if wants_keys || !matches!(seen, Seen::Key(_)) {
+                                connection.send(&Response::Seen(seen), &[]).await?;
+                            }
                         }
                         let nodes = self.tracking(&known).await;
                         let pools = self.pools.borrow().clone();
@@ -200,7 +232,9 @@ impl Keeper {
                         }
                         Err(broadcast::error::RecvError::Closed) => return Ok(()),
                     };
-                    connection.send(&Response::Seen(seen), &[]).await?;
+                    if wants_keys || !matches!(seen, Seen::Key(_)) {
+                        connection.send(&Response::Seen(seen), &[]).await?;
+                    }
                 }
                 changed = births.changed() => {
                     if changed.is_err() {
@@ -249,7 +283,7 @@ impl Keeper {
                 continue;
             }
             waiting.extend(
-                node.tell_services(true)
+                node.tell_services(self.watchers.wanted())
                     .into_iter()
                     .map(|(process, heard)| (format!("{process} of {name}"), heard)),
             );
@@ -278,7 +312,7 @@ impl Keeper {
     async fn until_told(&self, nodes: &BTreeMap<String, Rc<Node>>) -> Vec<Seen> {
         let mut waiting = Vec::new();
         for (name, node) in nodes {
-            let told = node.tell_services(true).into_iter();
+            let told = node.tell_services(self.watchers.wanted()).into_iter();
             waiting.extend(told.map(|(process, heard)| (format!("{process} of {name}"), heard)));
         }
         heard_by(waiting).await

@@ -2,7 +2,7 @@
 
 use crate::model::{Diagnostic, Place, Spanned};
 use crate::scenario::checked::Kind;
-use crate::scenario::client::{Ask, DnsAsk, HttpAsk, SmtpAsk};
+use crate::scenario::client::{Ask, DnsAsk, HttpAsk, SmtpAsk, UdpAsk};
 use crate::scenario::file::Step;
 
 use super::Setting;
@@ -24,12 +24,14 @@ pub(super) fn ask(
         Kind::Http => http(step, user, setting, diagnostics),
         Kind::Dns => dns(step, diagnostics),
         Kind::Tcp => {
-            let to = step.tcp.as_ref()?;
-            if !has_port(to) {
-                diagnostics.push(bad(to, "no `HOST:PORT`", "write it like `mail.example:25`"));
-                return None;
-            }
-            Some((Ask::Tcp(to.value.clone()), format!("tcp {}", to.value)))
+            let to = with_port(step.tcp.as_ref()?, diagnostics)?;
+            Some((Ask::Tcp(to.clone()), format!("tcp {to}")))
+        }
+        Kind::Udp => {
+            let to = with_port(step.udp.as_ref()?, diagnostics)?;
+            let said = format!("udp {to}");
+            let body = step.body.as_ref().map(|body| body.value.clone());
+            Some((Ask::Udp(UdpAsk { to, body }), said))
         }
         Kind::Smtp => {
             let server = step.smtp.as_ref()?;
@@ -184,9 +186,14 @@ fn dns(step: &Step, diagnostics: &mut Vec<Diagnostic>) -> Option<(Ask, String)> 
     Some((Ask::Dns(ask), said))
 }
 
-fn has_port(to: &str) -> bool {
-    to.rsplit_once(':')
-        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+fn with_port(to: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Option<String> {
+    let good = to
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if !good {
+        diagnostics.push(bad(to, "no `HOST:PORT`", "write it like `mail.example:25`"));
+    }
+    good.then(|| to.value.clone())
 }
 
 fn bad(text: &Spanned<String>, what: &str, help: &str) -> Diagnostic {

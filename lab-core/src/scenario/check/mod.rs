@@ -2,9 +2,10 @@
 //!
 //! - `known`: what the lab has: nodes, rules, users, pools;
 //! - `step`: what is done; `ask`: by built-in clients; `fault`: what is broken;
-//! - `wish`: what must come of it.
+//! - `wish`: what must come of it; `belonging`: of which kind of step.
 
 mod ask;
+mod belonging;
 mod fault;
 mod known;
 mod step;
@@ -100,7 +101,8 @@ pub(super) fn scenario(
         steps: body,
         teardown,
     };
-    scenario.alone |= scenario.all_steps().into_iter().any(disturbs);
+    let needs_peace = |step: &Step| disturbs(step) || watches_a_server(step, known);
+    scenario.alone |= scenario.all_steps().into_iter().any(needs_peace);
     Some(scenario)
 }
 
@@ -111,6 +113,15 @@ fn disturbs(step: &Step) -> bool {
             .expectations
             .iter()
             .any(|(one, _)| one.needs_counters())
+}
+
+/// What a server begins for others' requests can't be told from what the step began there.
+fn watches_a_server(step: &Step, known: &Known<'_>) -> bool {
+    let node = step
+        .from
+        .as_ref()
+        .and_then(|from| known.plan.nodes.get(from));
+    step.is_watched() && node.is_some_and(|node| !node.processes.is_empty())
 }
 
 fn words(many: &[crate::model::Spanned<String>]) -> Vec<String> {

@@ -159,6 +159,7 @@ fn kinds(step: &Written) -> Vec<(Kind, Place)> {
         (Kind::Http, text(&step.http).or(text(&step.browse))),
         (Kind::Dns, text(&step.dns)),
         (Kind::Tcp, text(&step.tcp)),
+        (Kind::Udp, text(&step.udp)),
         (Kind::Smtp, text(&step.smtp)),
         (Kind::Pool, text(&step.pool)),
         (Kind::Fault, text(&step.fault)),
@@ -170,7 +171,8 @@ fn kinds(step: &Written) -> Vec<(Kind, Place)> {
 }
 
 fn kind(step: &Written, diagnostics: &mut Vec<Diagnostic>) -> Option<Kind> {
-    const ALL: &str = "`run`, `http`, `browse`, `dns`, `tcp`, `smtp`, `pool`, `fault` and `heal`";
+    const ALL: &str =
+        "`run`, `http`, `browse`, `dns`, `tcp`, `udp`, `smtp`, `pool`, `fault` and `heal`";
     match kinds(step).as_slice() {
         [(kind, _)] => Some(*kind),
         [] => {
@@ -224,7 +226,12 @@ fn misplaced(step: &Written, kind: Kind, meanwhile: bool, diagnostics: &mut Vec<
             kind == Kind::Http,
             step.headers.first().map(|(key, _)| key.place.clone()),
         ),
-        ("body", "http", kind == Kind::Http, text(&step.body)),
+        (
+            "body",
+            "http and udp",
+            matches!(kind, Kind::Http | Kind::Udp),
+            text(&step.body),
+        ),
         ("login", "http", kind == Kind::Http, text(&step.login)),
         ("connect", "http", kind == Kind::Http, text(&step.connect)),
         ("type", "dns", kind == Kind::Dns, text(&step.kind)),
@@ -252,7 +259,7 @@ fn misplaced(step: &Written, kind: Kind, meanwhile: bool, diagnostics: &mut Vec<
         ("from", "what starts from a node", asks, text(&step.from)),
         (
             "times",
-            "http, dns, tcp and smtp",
+            "http, dns, tcp, udp and smtp",
             asks && kind != Kind::Run,
             step.times.as_ref().map(|t| t.place.clone()),
         ),

@@ -8,8 +8,8 @@ use crate::scenario::expectation::{Expectation, plain};
 use crate::scenario::path::PathPattern;
 use crate::scenario::wishes::{Decided, Wishes};
 
-use super::Known;
 use super::step::implied;
+use super::{Known, belonging};
 
 /// Largest pattern once it is compiled, in bytes.
 const LARGEST_PATTERN: usize = 1 << 20;
@@ -28,7 +28,7 @@ pub(super) fn wishes(
 ) -> All {
     let mut all = All::new();
     if let Some(wishes) = wishes {
-        misplaced(wishes, kind, diagnostics);
+        belonging::misplaced(wishes, kind, diagnostics);
         of_answer(wishes, &mut all, diagnostics);
         of_text(wishes, &mut all, diagnostics);
         of_way(wishes, known, &mut all, diagnostics);
@@ -323,115 +323,6 @@ fn pattern_of(text: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) -> Opti
                 .help("a sign that is meant as itself has a `\\` before it: `\\.`"),
             );
             None
-        }
-    }
-}
-
-/// Expectations that nothing of this kind can meet.
-fn misplaced(wishes: &Wishes, kind: Kind, diagnostics: &mut Vec<Diagnostic>) {
-    use Kind::{Dns, Http, Pool, Run, Smtp, Tcp};
-    let place = || Some(wishes.place.clone());
-    let first = |list: &[Spanned<String>]| list.first().map(|one| one.place.clone());
-    let texts = &[Run, Http, Dns, Smtp][..];
-    let asks = &[Http, Dns, Tcp, Smtp][..];
-    let ways = &[Run, Http, Dns, Tcp, Smtp][..];
-    let keys: [(&str, &[Kind], Option<Place>); 22] = [
-        (
-            "exit",
-            &[Run],
-            wishes.exit.as_ref().map(|one| one.place.clone()),
-        ),
-        (
-            "status",
-            &[Http, Smtp],
-            wishes.status.first().map(|one| one.place.clone()),
-        ),
-        (
-            "fails",
-            asks,
-            wishes.fails.as_ref().map(|one| one.place.clone()),
-        ),
-        ("contains", texts, first(&wishes.contains)),
-        ("lacks", texts, first(&wishes.lacks)),
-        ("matches", texts, first(&wishes.matches)),
-        (
-            "equals",
-            texts,
-            wishes.equals.as_ref().map(|one| one.place.clone()),
-        ),
-        ("complains", &[Run], first(&wishes.complains)),
-        (
-            "header",
-            &[Http],
-            wishes.header.first().map(|(key, _)| key.place.clone()),
-        ),
-        (
-            "json",
-            &[Http, Run],
-            wishes.json.first().map(|(key, _)| key.place.clone()),
-        ),
-        (
-            "certificate",
-            &[Http, Smtp],
-            wishes.certificate.as_ref().map(|one| one.place.clone()),
-        ),
-        (
-            "answers",
-            &[Dns],
-            wishes.answers.as_ref().and_then(|_| place()),
-        ),
-        (
-            "code",
-            &[Dns],
-            wishes.code.as_ref().map(|one| one.place.clone()),
-        ),
-        (
-            "path",
-            ways,
-            wishes.path.as_ref().map(|one| one.place.clone()),
-        ),
-        ("never", ways, first(&wishes.never)),
-        (
-            "dropped",
-            ways,
-            wishes.dropped.as_ref().map(|one| one.place.clone()),
-        ),
-        (
-            "permitted",
-            ways,
-            wishes.permitted.first().map(|one| one.place.clone()),
-        ),
-        (
-            "authenticated",
-            ways,
-            wishes.authenticated.as_ref().map(|one| one.place.clone()),
-        ),
-        (
-            "balance",
-            ways,
-            wishes.balance.as_ref().map(|one| one.place.clone()),
-        ),
-        (
-            "counters",
-            ways,
-            wishes.counters.first().map(|(key, _)| key.place.clone()),
-        ),
-        ("order", ways, first(&wishes.order)),
-        (
-            "members",
-            &[Pool],
-            wishes.members.first().map(|(key, _)| key.place.clone()),
-        ),
-    ];
-    for (key, kinds, place) in keys {
-        if let (false, Some(place)) = (kinds.contains(&kind), place) {
-            let whose: Vec<String> = kinds.iter().map(|one| format!("`{}`", one.key())).collect();
-            diagnostics.push(Diagnostic::error(
-                "scenario::misplaced-key",
-                format!("`{key}` is an expectation of {}.", whose.join(", ")),
-                &place,
-                format!("in a step that is `{}`", kind.key()),
-            ));
         }
     }
 }
