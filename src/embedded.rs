@@ -107,19 +107,19 @@ pub static LABS: &[Embedded] = &[
         "nat",
         "a home network behind address translation",
         ["lab.yaml"],
-        ["flows/works.yaml"]
+        ["flows/names.yaml", "flows/works.yaml"]
     ),
     lab!(
         "perimeter",
         "a server in a perimeter between two packet filters",
         ["lab.yaml"],
-        ["flows/works.yaml"]
+        ["flows/names.yaml", "flows/rules.yaml", "flows/works.yaml"]
     ),
     lab!(
         "balancer",
         "a VIP that spreads over several servers",
         ["lab.yaml"],
-        ["flows/works.yaml"]
+        ["flows/members.yaml", "flows/names.yaml", "flows/works.yaml"]
     ),
     lab!(
         "nginx",

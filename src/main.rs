@@ -16,6 +16,7 @@ mod graph;
 mod interrupt;
 mod journey;
 mod matrix;
+mod mutation;
 mod output;
 mod overview;
 mod running;

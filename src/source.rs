@@ -80,9 +80,21 @@ impl LabFile {
     /// # Errors
     /// It can't be found, it is not in order, or this host can't build it.
     pub fn plan_to_build(&self, screen: &Screen) -> Result<(Plan, Vec<Timing>), Failure> {
+        self.changed_to_build(screen, |lab| Ok(lab.clone()))
+    }
+
+    /// As [`Self::plan_to_build`], of the lab as `change` makes it, which is not checked again.
+    ///
+    /// # Errors
+    /// As [`Self::plan_to_build`], and of `change`.
+    pub fn changed_to_build(
+        &self,
+        screen: &Screen,
+        change: impl FnOnce(&Lab) -> Result<Lab, Failure>,
+    ) -> Result<(Plan, Vec<Timing>), Failure> {
         let mut verdict = self.check()?;
         let mut timings = std::mem::take(&mut verdict.timings);
-        let lab = verdict.accept(screen)?;
+        let lab = change(&verdict.accept(screen)?)?;
         let started = Instant::now();
         let plan = plan(&lab, CATALOGUE);
         timings.push(Timing::of("plan", started.elapsed()));

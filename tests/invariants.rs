@@ -142,6 +142,15 @@ fn a_plan_is_pure() {
 }
 
 #[test]
+fn a_mutation_is_pure() {
+    none_has(
+        "lab-core/src/mutate",
+        &IMPURE,
+        "the same lab has the same mutations, so that a run can go on from what was found",
+    );
+}
+
+#[test]
 fn a_prediction_is_pure_and_knows_nothing_of_what_is_observed() {
     none_has(
         "lab-core/src/predict",

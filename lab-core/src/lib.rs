@@ -7,8 +7,10 @@
 #![deny(unsafe_code)]
 
 pub mod check;
+pub mod coverage;
 pub mod kernel;
 pub mod model;
+pub mod mutate;
 pub mod observe;
 pub mod plan;
 pub mod predict;

@@ -1,9 +1,11 @@
 //! The scenarios of one lab, checked and chosen.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use lab_core::check::{Lab, Source, load, render, report};
+use lab_core::coverage::Coverage;
 use lab_core::plan::{Plan, plan};
 use lab_core::scenario::{Known, Loaded, Scenario, Task, Title, load as load_scenarios};
 use lab_nodes::CATALOGUE;
@@ -17,8 +19,16 @@ pub struct Batch {
     pub lab: String,
     /// What `lab up` is told to bring it up.
     pub up: String,
+    /// The lab, checked.
+    pub checked: Lab,
+    /// Its plan.
+    pub plan: Plan,
+    /// Changes with the lab and the texts of its scenarios.
+    digest: u64,
     /// Nodes that a path may leave out.
     pub routers: BTreeSet<String>,
+    /// All that scenarios could exercise, never exercised so far.
+    pub whole: Coverage,
     /// What is to be done.
     pub tasks: Vec<Task>,
 }
@@ -41,6 +51,8 @@ pub fn check(set: &Set, screen: &Screen) -> Result<Batch, Failure> {
         return Err(Failure::Reported(2));
     }
     let routers = plan.nodes.values().filter(|node| node.router);
+    let covers = loaded.scenarios.iter().flat_map(|one| &one.covers);
+    let whole = Coverage::of(&lab, &plan, &covers.cloned().collect());
     let tasks = loaded
         .scenarios
         .into_iter()
@@ -50,11 +62,37 @@ pub fn check(set: &Set, screen: &Screen) -> Result<Batch, Failure> {
         })
         .collect();
     Ok(Batch {
-        lab: lab.name,
+        lab: lab.name.clone(),
         up: set.up.clone(),
         routers: routers.map(|node| node.name.clone()).collect(),
+        digest: digest(&lab, set),
+        whole,
         tasks,
+        checked: lab,
+        plan,
     })
+}
+
+impl Batch {
+    /// Changes with the lab and with what is to be done: whether two runs are about the same, and
+    /// nothing that must withstand an attack.
+    pub fn digest(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        self.digest.hash(&mut hasher);
+        for (scenario, _) in &self.tasks {
+            scenario.id.hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
+    }
+}
+
+fn digest(lab: &Lab, set: &Set) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{lab:?}").hash(&mut hasher);
+    for text in &set.texts {
+        text.text.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The files that a set is made from: its scenarios, the lab file and what that includes.

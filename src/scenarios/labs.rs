@@ -6,8 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use lab_core::coverage::Coverage;
 use lab_core::run::client::{RunningLab, forget, running_labs};
-use lab_core::run::control::Refusal;
+use lab_core::run::control::{Refusal, Status};
 use lab_core::run::watch::Watch;
 use lab_core::scenario::{Interrupt, Labs, Scenario, Stage};
 
@@ -21,6 +22,9 @@ pub struct Found {
     /// Or why this host does not let it be watched: scenarios that ask for no way can be done all the
     /// same.
     watch: Result<Watch, Refusal>,
+    /// When we began to watch, in microseconds since the epoch, and how everything was.
+    since: u64,
+    before: Result<Status, Refusal>,
     /// It came up for us: it goes when this does.
     own: Option<Own>,
 }
@@ -33,7 +37,30 @@ impl Found {
 
     fn watched(lab: RunningLab, own: Option<Own>) -> Self {
         let watch = Watch::begin(&lab);
-        Self { lab, watch, own }
+        Self {
+            before: lab.status(),
+            since: watch.as_ref().map_or(0, Watch::mark),
+            lab,
+            watch,
+            own,
+        }
+    }
+
+    /// Adds what was exercised since it was found.
+    ///
+    /// # Errors
+    /// The lab is gone, or this host does not let it be watched.
+    pub fn tell(&self, coverage: &mut Coverage) -> Result<(), Refusal> {
+        let watch = self.watch.as_ref().map_err(Clone::clone)?;
+        for journey in watch.journeys(self.since, u64::MAX) {
+            coverage.saw(&journey);
+        }
+        for told in watch.deeds(self.since) {
+            coverage.did(&told.node, &told.span.deed);
+        }
+        let before = self.before.as_ref().map_err(Clone::clone)?;
+        coverage.counted(before, &self.lab.status()?);
+        Ok(())
     }
 
     /// Why ways are not seen, where they are not.
@@ -70,15 +97,21 @@ impl Drop for Own {
 pub fn find_or_start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Refusal> {
     match running_labs()?.into_iter().find(|lab| lab.name == name) {
         Some(lab) => Ok(Found::running(lab)),
-        None => start(name, file, interrupt),
+        None => start(name, file, &[], interrupt),
     }
 }
 
-/// A new lab, under a name of its own, so that it meets no other of that file.
+/// A new lab, under a name of its own, so that it meets no other of that file; `more`: further
+/// arguments of `lab up`.
 ///
 /// # Errors
 /// It does not come up.
-pub fn start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Refusal> {
+pub fn start(
+    name: &str,
+    file: &str,
+    more: &[&str],
+    interrupt: &Interrupt,
+) -> Result<Found, Refusal> {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let tail = format!("-t{}-{number}", std::process::id());
@@ -101,6 +134,7 @@ pub fn start(name: &str, file: &str, interrupt: &Interrupt) -> Result<Found, Ref
             "--name",
             &name,
         ])
+        .args(more)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -197,12 +231,15 @@ pub struct Isolated<'a> {
     pub routers: &'a BTreeSet<String>,
     /// Whether to end.
     pub interrupt: &'a Interrupt,
+    /// Called with each lab when its scenario has ended.
+    pub after: &'a (dyn Fn(&Scenario, &Found) + Sync),
 }
 
 impl Labs for Isolated<'_> {
-    fn enter(&self, _scenario: &Scenario, go: &mut dyn FnMut(&Stage<'_>)) -> Result<(), Refusal> {
-        let found = start(self.name, self.up, self.interrupt)?;
+    fn enter(&self, scenario: &Scenario, go: &mut dyn FnMut(&Stage<'_>)) -> Result<(), Refusal> {
+        let found = start(self.name, self.up, &[], self.interrupt)?;
         go(&stage(&found, self.routers, self.interrupt));
+        (self.after)(scenario, &found);
         Ok(())
     }
 
@@ -211,7 +248,12 @@ impl Labs for Isolated<'_> {
     }
 }
 
-fn stage<'a>(found: &'a Found, routers: &BTreeSet<String>, interrupt: &'a Interrupt) -> Stage<'a> {
+/// A lab as scenarios see it.
+pub fn stage<'a>(
+    found: &'a Found,
+    routers: &BTreeSet<String>,
+    interrupt: &'a Interrupt,
+) -> Stage<'a> {
     Stage {
         world: &found.lab,
         observer: found.watch.as_ref().ok().map(|watch| watch as _),

@@ -2,21 +2,23 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use clap::Args;
+use lab_core::coverage::Coverage;
 use lab_core::observe::Journey;
 use lab_core::scenario::report::{Tell, github, html, junit};
 use lab_core::scenario::{Choice, Event, Interrupt, Outcome, Results, Task, run_all};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::journey::tree;
+use crate::mutation::{Wanted, try_all};
 use crate::output::{Failure, Paint, Screen, When};
 use crate::running::Which;
 use crate::scenarios::batch::{self, Batch, is_meant};
 use crate::scenarios::labs::{Found, Isolated, Shared, find_or_start};
 use crate::scenarios::sources::sets;
-use crate::scenarios::{change, terminal};
+use crate::scenarios::{change, coverage, terminal};
 
 /// Do scenarios, and say whether all is as they expect
 ///
@@ -32,6 +34,9 @@ Examples:
   lab test --isolate --jobs 4           a fresh lab for each
   lab test --junit out.xml --html out.html
   lab test --json | jq .scenarios
+  lab test --coverage                   which rules, links, records … they used, and which never
+  lab test perimeter --mutate           which changes of the lab does no scenario notice?
+  lab test --mutate --only acl --sample 50 --resume found.json
   lab test --watch                      again when a file changes")]
 pub struct Test {
     /// Scenario files, folders with such, or names of built-in labs
@@ -64,6 +69,11 @@ pub struct Test {
     /// Print annotations for GitHub Actions
     #[arg(long)]
     github: bool,
+    /// Say what of the lab they exercised, and what never; --json and --html say it, too
+    #[arg(long)]
+    coverage: bool,
+    #[command(flatten)]
+    mutations: Wanted,
     /// List the scenarios, and do nothing
     #[arg(long)]
     list: bool,
@@ -82,6 +92,18 @@ impl Test {
         on_signals(interrupt)?;
         if !self.watch {
             let batches = self.batches(screen)?;
+            if self.mutations.mutate {
+                which.unused()?;
+                let jobs = self.jobs.map_or_else(processors, |jobs| jobs as usize);
+                return try_all(
+                    &self.mutations,
+                    &batches,
+                    jobs,
+                    self.json,
+                    interrupt,
+                    screen,
+                );
+            }
             return self.once(batches, which, interrupt, screen);
         }
         loop {
@@ -160,21 +182,35 @@ impl Test {
         }
         let results = Mutex::new(Results::default());
         let emit = |event: Event| {
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut results = lock(&results);
             results.take(&event);
             terminal::progress(&event, &results, screen);
         };
         let mut trouble = None;
+        let mut exercised = Vec::new();
         for batch in batches {
             if interrupt.is_set() {
                 break;
             }
-            if let Err(failure) = self.one_lab(batch, which, interrupt, screen, &emit) {
-                trouble = Some(failure);
-                break;
+            let before = lock(&results).scenarios.len();
+            match self.one_lab(batch, which, interrupt, screen, &emit) {
+                Ok(None) => {}
+                Ok(Some(mut coverage)) => {
+                    for one in &lock(&results).scenarios[before..] {
+                        if one.outcome == Some(Outcome::Passed) {
+                            coverage.proved(&one.title.covers);
+                        }
+                    }
+                    exercised.push(coverage);
+                }
+                Err(failure) => {
+                    trouble = Some(failure);
+                    break;
+                }
             }
         }
         let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.coverage = exercised;
         results.interrupted |= interrupt.is_set();
         self.report(&results, screen)?;
         match trouble {
@@ -192,11 +228,20 @@ impl Test {
         interrupt: &Interrupt,
         screen: &Screen,
         emit: &(dyn Fn(Event) + Sync),
-    ) -> Result<(), Failure> {
+    ) -> Result<Option<Coverage>, Failure> {
         let choice = Choice {
             step: self.step.map(|step| step as usize),
         };
         let jobs = self.jobs.map_or_else(processors, |jobs| jobs as usize);
+        let Batch { tasks, whole, .. } = batch;
+        let coverage = self.coverage.then(|| Mutex::new(whole));
+        let told = |found: &Found| {
+            if let Some(coverage) = &coverage
+                && let Err(refusal) = found.tell(&mut lock(coverage))
+            {
+                lock(coverage).gaps.push(refusal.message);
+            }
+        };
         if self.isolate {
             which.unused()?;
             let labs = Isolated {
@@ -204,23 +249,27 @@ impl Test {
                 up: &batch.up,
                 routers: &batch.routers,
                 interrupt,
+                after: &|_, found| told(found),
             };
-            run_all(batch.tasks, &labs, jobs, choice, interrupt, emit);
-            return Ok(());
+            run_all(tasks, &labs, jobs, choice, interrupt, emit);
+        } else {
+            let found = self.lab(&batch.lab, &batch.up, which, interrupt, screen)?;
+            let labs = Shared {
+                found: &found,
+                routers: &batch.routers,
+                interrupt,
+            };
+            run_all(tasks, &labs, jobs, choice, interrupt, emit);
+            told(&found);
         }
-        let found = self.lab(&batch, which, interrupt, screen)?;
-        let labs = Shared {
-            found: &found,
-            routers: &batch.routers,
-            interrupt,
-        };
-        run_all(batch.tasks, &labs, jobs, choice, interrupt, emit);
-        Ok(())
+        let whole = coverage.map(Mutex::into_inner);
+        Ok(whole.map(|whole| whole.unwrap_or_else(PoisonError::into_inner)))
     }
 
     fn lab(
         &self,
-        batch: &Batch,
+        name: &str,
+        up: &str,
         which: &Which,
         interrupt: &Interrupt,
         screen: &Screen,
@@ -228,7 +277,7 @@ impl Test {
         if which.name.is_some() {
             return Ok(Found::running(which.find()?));
         }
-        let found = find_or_start(&batch.lab, &batch.up, interrupt);
+        let found = find_or_start(name, up, interrupt);
         if interrupt.is_set() {
             return Err(Failure::Reported(130));
         }
@@ -237,7 +286,7 @@ impl Test {
             true => "came up for this run",
             false => "is up and is used",
         };
-        screen.note(&format!("{} {how}", batch.lab));
+        screen.note(&format!("{name} {how}"));
         if let Some(refusal) = found.blind() {
             screen.note(&format!("ways are not seen: {}", refusal.message));
         }
@@ -260,7 +309,14 @@ impl Test {
         if self.github {
             screen.print(&github(results))?;
         }
-        screen.print(&terminal::summary(results, screen.stdout()))
+        let told = results.coverage.iter();
+        let told: String = told
+            .map(|one| format!("{}\n", coverage::told(one, screen.stdout())))
+            .collect();
+        screen.print(&format!(
+            "{told}{}",
+            terminal::summary(results, screen.stdout())
+        ))
     }
 }
 
@@ -290,6 +346,10 @@ fn list(batches: &[Batch], screen: &Screen) -> Result<ExitCode, Failure> {
     }
     screen.print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

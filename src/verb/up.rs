@@ -13,6 +13,7 @@ use lab_core::run::launcher::{self, Held};
 use lab_nodes::CATALOGUE;
 
 use crate::interrupt;
+use crate::mutation::changed;
 use crate::output::{Colour, Failure, Reporter, Screen, Table, counted, millis};
 use crate::overview::overview;
 use crate::running::pick;
@@ -38,6 +39,9 @@ pub struct Up {
     /// twice
     #[arg(long = "name", value_name = "NAME")]
     called: Option<String>,
+    /// As a mutation of `lab test --mutate` changes it
+    #[arg(long, value_name = "ID")]
+    mutation: Option<String>,
     /// Stay until standard input is closed, then take the lab down; it also goes down when this
     /// command dies
     #[arg(long)]
@@ -58,7 +62,10 @@ impl Up {
     pub fn run(self, screen: &Screen) -> Result<ExitCode, Failure> {
         let started = Instant::now();
         interrupt::says("nothing is left of it")?;
-        let (mut plan, mut stages) = self.file.plan_to_build(screen)?;
+        let (mut plan, mut stages) = match &self.mutation {
+            Some(id) => self.file.changed_to_build(screen, |lab| changed(lab, id))?,
+            None => self.file.plan_to_build(screen)?,
+        };
         if let Some(name) = self.called {
             if !is_lab_name(&name) {
                 return Err(Failure::usage(

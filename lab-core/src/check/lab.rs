@@ -412,6 +412,29 @@ pub struct Balancer {
     pub place: Place,
 }
 
+impl Balancer {
+    /// Its pools with their names, as `lab status` shows them: one that a VIP has alone is called
+    /// like the VIP; of several sites each is called by its first host, and by its number where that
+    /// is not enough.
+    pub fn pools(&self) -> Vec<(String, &Pool)> {
+        let sites = match &self.mode {
+            BalancerMode::Layer4 { pool, .. } => return vec![(self.name.clone(), pool)],
+            BalancerMode::Layer7 { sites, .. } => sites,
+        };
+        let named = sites.iter().enumerate().map(|(at, site)| {
+            let first = site.hosts.first();
+            let alike = sites.iter().filter(|other| other.hosts.first() == first);
+            let name = match first {
+                Some(host) if alike.count() > 1 => format!("{}/{host}#{}", self.name, at + 1),
+                Some(host) if sites.len() > 1 => format!("{}/{host}", self.name),
+                _ => self.name.clone(),
+            };
+            (name, &site.pool)
+        });
+        named.collect()
+    }
+}
+
 /// How a VIP balances.
 #[derive(Clone, Debug, PartialEq)]
 pub enum BalancerMode {

@@ -1,6 +1,6 @@
 //! Everything that was seen, as it came in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::headers::{Kind, Packet};
@@ -166,6 +166,25 @@ impl Observations {
         silent
     }
 
+    /// What services told since a moment that they did, but for what they did for those who ask after
+    /// somebody's health.
+    pub fn deeds(&self, since: u64) -> impl Iterator<Item = &SeenSpan> {
+        let probes: BTreeSet<(u8, u16, SocketAddr)> = self
+            .probes
+            .iter()
+            .map(|(_, protocol, port, to)| (*protocol, *port, *to))
+            .collect();
+        let told = self.spans.iter().filter(move |one| one.span.at >= since);
+        told.filter(move |one| {
+            let Tuple {
+                protocol,
+                source,
+                destination,
+            } = one.span.tuple;
+            !probes.contains(&(protocol, source.port(), destination))
+        })
+    }
+
     /// Whether a conversation is a question after somebody's health.
     pub fn is_probe(&self, node: &str, tuple: Tuple) -> bool {
         self.probes.iter().any(|(from, protocol, port, to)| {
@@ -208,5 +227,37 @@ impl SeenPacket {
     pub fn resets(&self) -> bool {
         self.packet.tuple.protocol == protocol::TCP
             && matches!(self.packet.kind, Kind::Tcp { rst: true, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Observations, SeenSpan};
+    use crate::observe::{Deed, Span, Tuple};
+
+    #[test]
+    fn what_is_done_for_who_asks_after_health_is_nobodys_deed() {
+        let span = |at: u64, port: u16| SeenSpan {
+            node: "web".into(),
+            process: "web".into(),
+            span: Span {
+                at,
+                tuple: Tuple::new(6, ([10, 0, 0, 1], port).into(), ([10, 0, 0, 2], 443).into()),
+                deed: Deed::TlsFailed {
+                    reason: String::new(),
+                },
+            },
+        };
+        let seen = Observations {
+            spans: vec![span(1, 7), span(5, 8), span(6, 9)],
+            probes: vec![("lb".into(), 6, 8, ([10, 0, 0, 2], 443).into())],
+            ..Observations::default()
+        };
+        let ports = |since| -> Vec<u16> {
+            let deeds = seen.deeds(since);
+            deeds.map(|one| one.span.tuple.source.port()).collect()
+        };
+        assert_eq!(ports(0), [7, 9]);
+        assert_eq!(ports(2), [9]);
     }
 }

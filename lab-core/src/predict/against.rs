@@ -139,7 +139,7 @@ fn join(all: &mut Vec<Change>, change: Change, joined: Joined) {
     }
 }
 
-fn reach(cell: Option<&Cell>) -> Reach {
+pub(super) fn reach(cell: Option<&Cell>) -> Reach {
     let outcomes = cell.map(|cell| &cell.outcomes);
     let best = outcomes.into_iter().flatten().map(|outcome| match outcome {
         Outcome::Open | Outcome::Reached => Reach::Open,

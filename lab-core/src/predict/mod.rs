@@ -5,12 +5,14 @@
 //! - `walk`: a connection's first packet; `members`: to whom a VIP sends it; `listen`: who takes it;
 //!   `back`: the answer; `way`: what comes out;
 //! - `names`: what a node gets for a name; `explain`: a whole answer;
-//! - `matrix` (`clients`, `ports`): many questions at once; `against`: the same to two labs.
+//! - `matrix` (`clients`, `ports`): many questions at once; `against`: the same to two labs; `alike`:
+//!   whether these differ in anything.
 //!
 //! Pure: no I/O, no clock, no random number. It shares nothing with what observes a running lab but
 //! the model: where the two disagree, one of them is wrong.
 
 mod against;
+mod alike;
 mod back;
 mod clients;
 mod explain;
@@ -27,6 +29,7 @@ mod walk;
 mod way;
 
 pub use against::{Change, Place, Reach, changes};
+pub use alike::{Instead, alike, instead_of};
 pub use clients::clients;
 pub use explain::{Aim, Explanation, Unasked, explain};
 pub use kind::{Destination, Kind};

@@ -171,6 +171,12 @@ impl Watch {
         all
     }
 
+    /// What services told since a moment that they did, but for health; in the order it was told.
+    pub fn deeds(&self, since: u64) -> Vec<SeenSpan> {
+        self.catch_up();
+        self.shared.lock().seen.deeds(since).cloned().collect()
+    }
+
     /// Whether the lab is gone.
     pub fn ended(&self) -> bool {
         self.shared.lock().ended.is_some()

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Coverage;
+
 use super::event::{Event, Outcome, Section, StepReport, Title};
 
 /// Version of the form in which results are written.
@@ -20,6 +22,9 @@ pub struct Results {
     pub interrupted: bool,
     /// Scenarios in the order in which they began.
     pub scenarios: Vec<ScenarioResult>,
+    /// What they exercised of each lab, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<Coverage>,
 }
 
 /// What a scenario came to.

@@ -125,10 +125,11 @@ fn vip(node: &Node, balancer: &Balancer) -> Vip {
         BalancerMode::Layer7 { port, tls, sites } => Mode::Layer7 {
             port: *port,
             tls: *tls,
-            sites: sites
-                .iter()
-                .enumerate()
-                .map(|(at, one)| site(balancer, sites, at, one))
+            sites: balancer
+                .pools()
+                .into_iter()
+                .zip(sites)
+                .map(|((name, _), one)| site(name, one))
                 .collect(),
         },
     };
@@ -143,18 +144,7 @@ fn vip(node: &Node, balancer: &Balancer) -> Vip {
     }
 }
 
-fn site(balancer: &Balancer, all: &[Site], at: usize, site: &Site) -> settings::Site {
-    let first = site.hosts.first();
-    let alike = all
-        .iter()
-        .filter(|other| other.hosts.first() == first)
-        .count()
-        > 1;
-    let pool_name = match first {
-        Some(host) if all.len() > 1 && alike => format!("{}/{host}#{}", balancer.name, at + 1),
-        Some(host) if all.len() > 1 => format!("{}/{host}", balancer.name),
-        _ => balancer.name.clone(),
-    };
+fn site(pool_name: String, site: &Site) -> settings::Site {
     settings::Site {
         pool_name,
         hosts: site

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::super::{Outcome, Results, ScenarioResult, StepReport};
 use super::Tell;
+use super::coverage;
 use super::xml::escaped;
 
 /// The page.
@@ -35,6 +36,9 @@ pub fn html(results: &Results, tell: Tell<'_>) -> String {
     scenarios.sort_by_key(|one| one.outcome == Some(Outcome::Passed));
     for one in scenarios {
         scenario(&mut text, one, tell);
+    }
+    for one in &results.coverage {
+        coverage::section(&mut text, one);
     }
     text.push_str("</body></html>\n");
     text

@@ -1,5 +1,6 @@
 //! Results for other programs and for people: functions from [`Results`](super::Results) to text.
 
+mod coverage;
 mod github;
 mod html;
 mod junit;

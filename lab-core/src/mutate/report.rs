@@ -1,0 +1,110 @@
+//! What became of mutations.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::mutation::{Family, How, Mutation};
+use crate::coverage::Subject;
+
+/// Version of the form in which reports are written.
+pub const VERSION: u32 = 1;
+
+/// What became of the mutations of a lab; kept in a file, the run can go on from there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// [`VERSION`].
+    pub version: u32,
+    /// The lab.
+    pub lab: String,
+    /// Of the lab and its scenarios: where it differs, what was found before says nothing.
+    pub digest: String,
+    /// How many were to be tried.
+    pub wanted: usize,
+    /// The user ended it.
+    pub interrupted: bool,
+    /// What each scenario exercises where nothing is changed, and the microseconds it takes.
+    pub scenarios: BTreeMap<String, (u64, BTreeSet<Subject>)>,
+    /// Those that were tried, by their ids.
+    pub mutations: BTreeMap<String, Mutated>,
+}
+
+/// What became of a mutation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mutated {
+    /// What it changes.
+    pub family: Family,
+    /// How.
+    pub how: How,
+    /// A sentence without its full stop.
+    pub said: String,
+    /// `file:line` of what it changes.
+    pub place: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub fate: Fate,
+    /// Microseconds that it took.
+    pub micros: u64,
+}
+
+/// What became of a mutation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fate", rename_all = "kebab-case")]
+pub enum Fate {
+    /// A scenario failed.
+    Caught {
+        /// Which.
+        by: String,
+        /// Its step, and what it saw.
+        why: String,
+        /// How many scenarios ran before it.
+        after: usize,
+    },
+    /// The lab did not come up with it.
+    NotUp {
+        /// Why.
+        why: String,
+    },
+    /// No scenario noticed, and none could: it changes nothing.
+    Explained {
+        /// What makes it so.
+        why: String,
+    },
+    /// No scenario noticed.
+    Survived,
+}
+
+impl Fate {
+    /// For people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Caught { .. } => "caught",
+            Self::NotUp { .. } => "not up",
+            Self::Explained { .. } => "explained",
+            Self::Survived => "survived",
+        }
+    }
+}
+
+impl Report {
+    /// How many ended so.
+    pub fn count(&self, word: &str) -> usize {
+        let all = self.mutations.values();
+        all.filter(|one| one.fate.word() == word).count()
+    }
+
+    /// The scenarios in the order in which they are tried: first those that exercised what the mutation
+    /// changes, of these the quickest; last those that break something. `breaks`: these.
+    pub fn order(&self, mutation: &Mutation, breaks: &BTreeSet<String>) -> Vec<String> {
+        let mut all: Vec<(bool, bool, u64, &String)> = self
+            .scenarios
+            .iter()
+            .map(|(id, (micros, used))| {
+                let concerned = mutation.subjects.iter().any(|one| used.contains(one));
+                (!concerned, breaks.contains(id), *micros, id)
+            })
+            .collect();
+        all.sort();
+        all.into_iter().map(|(_, _, _, id)| id.clone()).collect()
+    }
+}
