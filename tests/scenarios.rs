@@ -224,6 +224,17 @@ fn reports_are_read_by_others() {
     nothing_is_left(&host);
 }
 
+#[test]
+fn a_slow_machine_is_given_so_many_times_as_long() {
+    let host = Host::new();
+    lab_test(&host, &["failing/hangs.yaml", "--patience", "2"])
+        .fails_with(1)
+        .says("it ends within 2.0 s");
+    lab_test(&host, &["failing/hangs.yaml", "--patience", "0"])
+        .fails_with(2)
+        .complains("--patience");
+}
+
 /// A `lab test` that is in the middle of a step.
 fn in_the_middle(host: &Host) -> Child {
     let folder = &host.folder;

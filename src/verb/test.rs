@@ -57,6 +57,10 @@ pub struct Test {
     /// Scenarios at the same time, where they do not disturb each other [default: one a processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     jobs: Option<u32>,
+    /// Let everything take N times as long as scenarios say, on a slow machine: `timeout`, `wait`,
+    /// `outage` and `within`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    patience: u32,
     /// Write JUnit XML
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     junit: Option<PathBuf>,
@@ -231,6 +235,7 @@ impl Test {
     ) -> Result<Option<Coverage>, Failure> {
         let choice = Choice {
             step: self.step.map(|step| step as usize),
+            patience: self.patience,
         };
         let jobs = self.jobs.map_or_else(processors, |jobs| jobs as usize);
         let Batch { tasks, whole, .. } = batch;

@@ -36,6 +36,18 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// The same with every time limit so many times as long, for a slow machine.
+    #[must_use]
+    pub fn with_patience(&self, times: u32) -> Self {
+        let slow = |steps: &[Step]| steps.iter().map(|step| step.with_patience(times)).collect();
+        Self {
+            setup: slow(&self.setup),
+            steps: slow(&self.steps),
+            teardown: slow(&self.teardown),
+            ..self.clone()
+        }
+    }
+
     /// All steps, those that go on meanwhile included.
     pub fn all_steps(&self) -> Vec<&Step> {
         let outer = self.setup.iter().chain(&self.steps).chain(&self.teardown);
@@ -71,6 +83,28 @@ pub struct Step {
 }
 
 impl Step {
+    fn with_patience(&self, times: u32) -> Self {
+        let expectations = self.expectations.iter().map(|(one, place)| {
+            let one = match one {
+                Expectation::Within(limit) => Expectation::Within(limit.saturating_mul(times)),
+                other => other.clone(),
+            };
+            (one, place.clone())
+        });
+        Self {
+            expectations: expectations.collect(),
+            wait: self.wait.map(|wait| wait.saturating_mul(times)),
+            limit: self.limit.saturating_mul(times),
+            outage: self.outage.saturating_mul(times),
+            meanwhile: self
+                .meanwhile
+                .iter()
+                .map(|step| step.with_patience(times))
+                .collect(),
+            ..self.clone()
+        }
+    }
+
     /// Whether it asks for the way of what it did.
     pub fn is_watched(&self) -> bool {
         self.expectations.iter().any(|(one, _)| one.needs_journey())

@@ -20,11 +20,22 @@ const RECOVERY: Duration = Duration::from_secs(30);
 /// Who hears what happens.
 pub type Emit<'a> = &'a (dyn Fn(Event) + Sync);
 
-/// What of a scenario is done.
-#[derive(Clone, Copy, Debug, Default)]
+/// What of a scenario is done, and how patiently.
+#[derive(Clone, Copy, Debug)]
 pub struct Choice {
     /// Of its steps only this one, from 1; set-up and teardown are done all the same.
     pub step: Option<usize>,
+    /// How many times as long as written everything may take: above 1 on a slow machine.
+    pub patience: u32,
+}
+
+impl Default for Choice {
+    fn default() -> Self {
+        Self {
+            step: None,
+            patience: 1,
+        }
+    }
 }
 
 /// Does a scenario and says what happens.
@@ -37,8 +48,10 @@ pub fn perform(
 ) -> Outcome {
     let began = Instant::now();
     emit(Event::ScenarioBegan { scenario: title });
+    let scenario = &scenario.with_patience(choice.patience);
     let mut run = Run {
         scenario,
+        recovery: RECOVERY.saturating_mul(choice.patience),
         stage,
         emit,
         jars: Jars::new(),
@@ -74,6 +87,8 @@ pub fn perform(
 
 struct Run<'a> {
     scenario: &'a Scenario,
+    /// How long the lab may take to be as it was.
+    recovery: Duration,
     stage: &'a Stage<'a>,
     emit: Emit<'a>,
     jars: Jars,
@@ -233,7 +248,7 @@ impl Run<'_> {
     }
 
     fn recover(&self, before: &Status) -> Option<Failure> {
-        let end = Instant::now() + RECOVERY;
+        let end = Instant::now() + self.recovery;
         loop {
             let trouble = match self.stage.world.status() {
                 Ok(status) => unlike(&status, before)?,
@@ -241,7 +256,7 @@ impl Run<'_> {
             };
             if Instant::now() > end {
                 return Some(Failure {
-                    expected: format!("the lab is as it was within {}", super::time(RECOVERY)),
+                    expected: format!("the lab is as it was within {}", super::time(self.recovery)),
                     seen: trouble,
                     place: self.scenario.place.to_string(),
                     ..Failure::default()

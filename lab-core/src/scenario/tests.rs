@@ -232,6 +232,62 @@ fn a_step_that_waits_asks_again_until_its_limit() {
 }
 
 #[test]
+fn patience_gives_every_limit_so_many_times_as_long() {
+    let waits = Step {
+        wait: Some(Duration::from_millis(30)),
+        ..run("flaky")
+    };
+    let takes = Step {
+        expectations: vec![(
+            Expectation::Within(Duration::from_micros(1)),
+            Place::default(),
+        )],
+        ..run("before")
+    };
+    let interrupted = |outage| Step {
+        meanwhile: vec![Step {
+            outage,
+            limit: Duration::from_millis(7),
+            ..run("flaky")
+        }],
+        ..kill()
+    };
+    let one = scenario(
+        vec![waits.clone()],
+        vec![interrupted(Duration::from_millis(40)), takes],
+        vec![waits],
+    )
+    .with_patience(10);
+    let (setup, teardown) = (&one.setup[0], &one.teardown[0]);
+    for step in [setup, teardown] {
+        assert_eq!(step.wait, Some(Duration::from_millis(300)));
+        assert_eq!(step.limit, Duration::from_secs(50));
+    }
+    let meanwhile = &one.steps[0].meanwhile[0];
+    assert_eq!(meanwhile.outage, Duration::from_millis(400));
+    assert_eq!(meanwhile.limit, Duration::from_millis(70));
+    let takes = &one.steps[1].expectations[0].0;
+    assert!(matches!(takes, Expectation::Within(limit) if limit.as_micros() == 10));
+
+    let fails = Step {
+        wait: Some(Duration::from_millis(20)),
+        ..run("false")
+    };
+    let patient = Choice {
+        patience: 10,
+        ..Choice::default()
+    };
+    let results = perform_in(
+        &Played::default(),
+        &scenario(vec![], vec![fails], vec![]),
+        patient,
+    );
+    let failure = results.scenarios[0].steps[0].failure.as_ref();
+    let failure = failure.expect("it fails");
+    assert!(failure.expected.ends_with("within 200 ms"), "{failure:?}");
+}
+
+#[test]
 fn what_must_go_on_is_looked_at_before_during_and_after() {
     let world = Played::default();
     let fault = Step {
@@ -276,7 +332,14 @@ fn one_step_alone_has_set_up_and_teardown() {
         vec![run("one"), run("two"), run("three")],
         vec![run("after")],
     );
-    perform_in(&world, &one, Choice { step: Some(2) });
+    perform_in(
+        &world,
+        &one,
+        Choice {
+            step: Some(2),
+            ..Choice::default()
+        },
+    );
     assert_eq!(world.did(), ["before", "two", "after"]);
 }
 
