@@ -156,10 +156,17 @@ for client in 1 2 3 4; do
     [ -e /tmp/stop ] && break
     began=$(date +%s.%N)
     echo \"$began $(curl -sS --max-time 10 -o /dev/null -w '%{http_code}' \"$0\" 2>/dev/null)\"
+    echo >> /tmp/asked
   done &
 done
 wait
-rm -f /tmp/stop";
+rm -f /tmp/stop /tmp/asked";
+
+/// How many requests of the load have been answered.
+fn asked(host: &Host) -> usize {
+    let count = host.sh("pc1", "cat /tmp/asked 2>/dev/null | wc -l").ok();
+    count.stdout.trim().parse().expect("a number")
+}
 
 fn b5_load(host: &Host) {
     for (url, victim) in [
@@ -175,6 +182,7 @@ fn b5_load(host: &Host) {
             .duration_since(UNIX_EPOCH)
             .expect("a clock")
             .as_secs_f64();
+        let asked_before = asked(host);
         members(host, "pc1", url, "", 12);
         host.lab(&["heal", "kill", victim]).ok();
         until(
@@ -183,6 +191,9 @@ fn b5_load(host: &Host) {
             || pool_state(host, victim) == BTreeSet::from(["healthy".to_owned()]),
         );
         members(host, "pc1", url, "", 12);
+        until("the load that shows it", Duration::from_secs(60), || {
+            asked(host) >= asked_before + 24
+        });
         host.sh("pc1", "touch /tmp/stop").ok();
         let output = load.wait_with_output().expect("the load ends");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
