@@ -364,7 +364,7 @@ fn the_small_labs_hold() {
     let host = Host::new();
     lab_test(&host, &["router", "nat", "perimeter", "balancer", "nginx"])
         .ok()
-        .says("5 passed");
+        .says("10 passed");
     nothing_is_left(&host);
 }
 
