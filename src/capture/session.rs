@@ -252,15 +252,16 @@ impl<'a> Session<'a> {
                 .until
                 .is_some_and(|until| Instant::now() >= until);
             if came.interrupted || came.gone || over {
+                // Where what was watched is no more, nothing comes that would have to be kept out.
                 if !came.gone {
                     self.capture.close()?;
-                    // An end of its own, if nothing is left to come.
-                    while self.read_all(keys.as_deref_mut())? == Read::Nothing
-                        && self.until_packets(LAST_BLOCK)?
-                    {}
-                } else {
-                    self.read_all(keys)?;
                 }
+                // An end of its own, if nothing is left to come.
+                let last = Instant::now() + 10 * LAST_BLOCK;
+                while self.read_all(keys.as_deref_mut())? == Read::Nothing
+                    && Instant::now() < last
+                    && self.until_packets(LAST_BLOCK)?
+                {}
                 return Ok(if came.gone { End::Gone } else { End::Asked });
             }
             if came.news {
