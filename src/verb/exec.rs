@@ -1,7 +1,7 @@
 //! `lab exec`.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -128,7 +128,15 @@ pub fn caller_folder() -> String {
 /// There is no descriptor left.
 pub fn caller_stdio() -> Result<Vec<OwnedFd>, Failure> {
     let (input, output, errors) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    [input.as_fd(), output.as_fd(), errors.as_fd()]
+    copies([input.as_fd(), output.as_fd(), errors.as_fd()])
+}
+
+/// Copies of descriptors.
+///
+/// # Errors
+/// There is no descriptor left.
+pub fn copies(descriptors: [BorrowedFd<'_>; 3]) -> Result<Vec<OwnedFd>, Failure> {
+    descriptors
         .into_iter()
         .map(|descriptor| {
             descriptor

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::channel;
@@ -15,7 +16,7 @@ use lab_core::run::watch::Watch;
 use lab_core::scenario::client::{Answers, Ask, Errand, HttpAsk};
 use lab_core::scenario::{Interrupt, Program, World};
 
-use super::exec::{caller_environment, caller_folder, exit_code, no_descriptors};
+use super::exec::{caller_environment, caller_folder, copies, exit_code};
 use crate::journey;
 use crate::output::{Failure, Screen};
 use crate::running::Which;
@@ -145,12 +146,7 @@ impl Trace {
             limit: PATIENCE,
         };
         let since = watch.mark();
-        let words = serde_json::to_string(&errand).map_err(|error| broken(&error.to_string()))?;
-        let program = Program {
-            node: from.to_owned(),
-            argv: vec!["lab".into(), "client".into(), words],
-            own: true,
-        };
+        let program = Program::client(from, &errand).map_err(|error| broken(&error.to_string()))?;
         // Longer than the client's own limit: it is there to say why.
         let limit = Duration::from_millis(3 * PATIENCE);
         let ran = World::run(lab, &program, limit, &Interrupt::default())?;
@@ -253,15 +249,7 @@ fn has_ended(flow: &Flow, now: u64) -> bool {
 }
 
 /// The caller's standard input, and its standard error twice: stdout is for the journey.
-fn aside() -> Result<Vec<std::os::fd::OwnedFd>, Failure> {
-    use std::os::fd::AsFd;
+fn aside() -> Result<Vec<OwnedFd>, Failure> {
     let (input, errors) = (std::io::stdin(), std::io::stderr());
-    [input.as_fd(), errors.as_fd(), errors.as_fd()]
-        .into_iter()
-        .map(|descriptor| {
-            descriptor
-                .try_clone_to_owned()
-                .map_err(|error| no_descriptors(&error))
-        })
-        .collect()
+    copies([input.as_fd(), errors.as_fd(), errors.as_fd()])
 }

@@ -34,5 +34,5 @@ pub use journey::{
 pub use seen::{
     Connection, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket, SeenSpan,
 };
-pub use span::{Deed, Span};
+pub use span::{Deed, Span, now};
 pub use tuple::{Tuple, protocol};

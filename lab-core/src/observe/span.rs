@@ -1,6 +1,8 @@
 //! What services say of what they did for whom. A deed is told by the code that did it, never
 //! by code that only expects it.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
 
 use super::tuple::Tuple;
@@ -103,4 +105,13 @@ pub enum Deed {
         /// Microseconds it took.
         micros: u64,
     },
+}
+
+/// Now, in microseconds since the Unix epoch: as spans are stamped, and packets.
+pub fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .ok()
+        .and_then(|since| u64::try_from(since.as_micros()).ok())
+        .unwrap_or_default()
 }

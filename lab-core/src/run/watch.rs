@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -18,7 +18,7 @@ use crate::kernel::nft::{id_of, place_of};
 use crate::observe::headers::{self, in_frame};
 use crate::observe::{
     self, Deed, Journey, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket,
-    SeenSpan, Tuple,
+    SeenSpan, Tuple, now,
 };
 use crate::plan::Plan;
 
@@ -586,13 +586,4 @@ fn hardware(text: &str) -> Option<[u8; 6]> {
         .map(|part| u8::from_str_radix(part, 16))
         .collect();
     bytes.ok()?.try_into().ok()
-}
-
-/// Microseconds since the Unix epoch.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| u64::try_from(since.as_micros()).ok())
-        .unwrap_or_default()
 }

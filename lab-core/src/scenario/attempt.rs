@@ -202,12 +202,8 @@ fn ask_client(
             ..printed(seen)
         })
     };
-    let text = serde_json::to_string(&errand).map_err(|error| broken(error.to_string(), seen))?;
-    let program = Program {
-        node: node.clone(),
-        argv: vec!["lab".into(), "client".into(), text],
-        own: true,
-    };
+    let program =
+        Program::client(&node, &errand).map_err(|error| broken(error.to_string(), seen))?;
     let all = limit
         .saturating_mul(step.times)
         .saturating_add(CLIENT_OVERHEAD);

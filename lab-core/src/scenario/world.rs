@@ -7,6 +7,7 @@ use crate::observe::Journey;
 use crate::plan::Fault;
 use crate::run::control::{LogLine, Refusal, Status};
 
+use super::client::Errand;
 use super::seen::Ran;
 
 /// A lab that scenarios are done in.
@@ -57,6 +58,24 @@ pub struct Program {
     pub argv: Vec<String>,
     /// It is this program itself, with these arguments.
     pub own: bool,
+}
+
+impl Program {
+    /// The built-in client with an errand; it prints [`Answers`](super::client::Answers) as JSON.
+    ///
+    /// # Errors
+    /// The errand can't be put into words.
+    pub fn client(node: &str, errand: &Errand) -> serde_json::Result<Self> {
+        Ok(Self {
+            node: node.to_owned(),
+            argv: vec![
+                "lab".into(),
+                "client".into(),
+                serde_json::to_string(errand)?,
+            ],
+            own: true,
+        })
+    }
 }
 
 /// Whether the user wants it to end.

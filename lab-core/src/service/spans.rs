@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
-use crate::observe::{Deed, Span, Tuple};
+use crate::observe::{Deed, Span, Tuple, now};
 
 /// Spans that may wait to be sent; more are lost, and counted.
 const WAITING: usize = 4096;
@@ -155,15 +154,6 @@ impl Told {
     pub fn take_lost(&self) -> u64 {
         self.lost.swap(0, Ordering::Relaxed)
     }
-}
-
-/// Microseconds since the Unix epoch.
-fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| u64::try_from(since.as_micros()).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -139,8 +139,7 @@ impl Node {
 
     /// Whether its first process is dead, or is so before the time is over.
     pub async fn dies_within(&self, limit: Duration) -> bool {
-        let mut dead = self.dead.subscribe();
-        let died = tokio::time::timeout(limit, dead.wait_for(|dead| *dead)).await;
+        let died = tokio::time::timeout(limit, self.until_dead()).await;
         died.is_ok()
     }
 

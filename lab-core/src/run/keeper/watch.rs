@@ -213,9 +213,7 @@ impl Keeper {
                             connection.send(&Response::Seen(silent), &[]).await?;
                         }
                         while let Ok(seen) = seen.try_recv() {
-                            if wants_keys || !matches!(seen, Seen::Key(_)) {
-                                connection.send(&Response::Seen(seen), &[]).await?;
-                            }
+                            pass_on(connection, seen, wants_keys).await?;
                         }
                         let nodes = self.tracking(&known).await;
                         let pools = self.pools.borrow().clone();
@@ -232,9 +230,7 @@ impl Keeper {
                         }
                         Err(broadcast::error::RecvError::Closed) => return Ok(()),
                     };
-                    if wants_keys || !matches!(seen, Seen::Key(_)) {
-                        connection.send(&Response::Seen(seen), &[]).await?;
-                    }
+                    pass_on(connection, seen, wants_keys).await?;
                 }
                 changed = births.changed() => {
                     if changed.is_err() {
@@ -342,6 +338,14 @@ impl Keeper {
             }
         }
         all
+    }
+}
+
+/// Tells a watcher what was seen; secrets only if it asked for them.
+async fn pass_on(connection: &Connection, seen: Seen, wants_keys: bool) -> io::Result<()> {
+    match seen {
+        Seen::Key(_) if !wants_keys => Ok(()),
+        seen => connection.send(&Response::Seen(seen), &[]).await,
     }
 }
 
