@@ -4,6 +4,7 @@
 
 pub mod balancer;
 pub mod client;
+pub mod directory;
 pub mod dns;
 pub mod http;
 pub mod tier_web;

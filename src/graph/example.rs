@@ -46,6 +46,7 @@ fn node(name: &str, router: bool, on: &[(&str, &[&str])]) -> (String, NodePlan) 
         rules: Ruleset::default(),
         files: Vec::new(),
         certificates: Vec::new(),
+        secrets: Vec::new(),
         processes: Vec::new(),
         env: BTreeMap::new(),
         limits: Limits::default(),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::lab::{Directory, User};
-use super::names::Names;
+use super::lab::{Directory, ServiceAccount, User};
+use super::names::{Kind, Names, Thing};
 use crate::model::file::File;
 use crate::model::{Diagnostic, Spanned};
 
@@ -67,11 +67,91 @@ pub(super) fn directory(
             },
         );
     }
+    let services = service_accounts(written, names, diagnostics);
     Some(Directory {
         domain: netbios.value.to_ascii_uppercase(),
         realm: realm?.to_ascii_uppercase(),
         users,
+        services,
     })
+}
+
+/// The accounts that services run under; a name belongs to one of them.
+fn service_accounts(
+    written: &crate::model::directory::Directory,
+    names: &Names<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, ServiceAccount> {
+    let mut accounts = BTreeMap::new();
+    let mut owners: BTreeMap<String, &Spanned<String>> = BTreeMap::new();
+    for (account, service) in written.services.iter() {
+        check_account(account, diagnostics);
+        if let Some((user, _)) = written
+            .users
+            .iter()
+            .find(|(user, _)| user.value == account.value)
+        {
+            diagnostics.push(
+                Diagnostic::error(
+                    "lab::duplicate",
+                    format!("`{}` is a user and a service account.", account.value),
+                    &account.place,
+                    "the service account",
+                )
+                .also(&user.place, "the user")
+                .help("give one of them another name"),
+            );
+        }
+        let mut principals = Vec::new();
+        for principal in &service.principals.0 {
+            check_principal(principal, diagnostics);
+            if let Some(owner) = owners.insert(principal.to_ascii_lowercase(), principal) {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "lab::duplicate",
+                        format!("`{}` belongs to two accounts.", principal.value),
+                        &principal.place,
+                        "here again",
+                    )
+                    .also(&owner.place, "here first")
+                    .help("a ticket is made with the key of one account: take it from the other"),
+                );
+            }
+            principals.push(principal.value.clone());
+        }
+        let mut nodes = Vec::new();
+        for word in &service.on.0 {
+            if let Some(Thing::Nodes(found)) = names.find(word, &[Kind::Node], diagnostics) {
+                nodes.extend(found.iter().map(|node| node.name.clone()));
+            }
+        }
+        nodes.sort();
+        nodes.dedup();
+        accounts.insert(account.value.clone(), ServiceAccount { principals, nodes });
+    }
+    accounts
+}
+
+fn check_principal(principal: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) {
+    let valid = principal.split_once('/').is_some_and(|(class, host)| {
+        !class.is_empty()
+            && class.chars().all(|c| c.is_ascii_alphanumeric())
+            && super::labels::dns_name(host).is_ok()
+    });
+    if !valid {
+        diagnostics.push(
+            Diagnostic::error(
+                "lab::bad-name",
+                format!(
+                    "`{}` is no service principal name.",
+                    principal.escape_debug()
+                ),
+                &principal.place,
+                "not a name",
+            )
+            .help("it looks like `HTTP/intranet.example.com`: a class, a slash and a host"),
+        );
+    }
 }
 
 fn check_account(account: &Spanned<String>, diagnostics: &mut Vec<Diagnostic>) {

@@ -545,6 +545,17 @@ pub struct Directory {
     pub realm: String,
     /// Accounts by name.
     pub users: BTreeMap<String, User>,
+    /// Accounts of services by name.
+    pub services: BTreeMap<String, ServiceAccount>,
+}
+
+/// An account that services run under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceAccount {
+    /// Service principal names (`HTTP/intranet.example.com`), each owned by one account.
+    pub principals: Vec<String>,
+    /// Nodes whose services run under it.
+    pub nodes: Vec<NodeName>,
 }
 
 /// An account.

@@ -12,6 +12,18 @@ record! {
         realm: Spanned<String>,
         /// Accounts, by name.
         users: Map<User>,
+        /// Accounts of services, by name.
+        services: Map<ServiceAccount>,
+    }
+}
+
+record! {
+    /// An account that a service runs under: it owns names that clients ask tickets for.
+    ServiceAccount, "a service account" {
+        /// Service principal names (`HTTP/intranet.example.com`).
+        principals: Many<Spanned<String>>,
+        /// Nodes whose services run under it, alone or as groups.
+        on: Many<Spanned<String>>,
     }
 }
 

@@ -15,6 +15,7 @@ const JOINED: &[&str] = &[
     "dns.views",
     "directory",
     "directory.users",
+    "directory.services",
 ];
 /// Lists that grow file by file.
 const APPENDED: &[&str] = &["try", "dns.zones"];

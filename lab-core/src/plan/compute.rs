@@ -1,6 +1,6 @@
 //! From a checked lab to its plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     NodePlan, Plan, RoutePlan, SegmentPlan, certificates, files, links, neighbours, processes,
@@ -82,9 +82,16 @@ fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {
         rules,
         files: files::of(lab, node),
         certificates: certificates::of(node, setups.iter().map(|(_, setup): &(_, Setup)| setup)),
+        secrets: secrets_of(&setups),
         processes: processes::of(lab, node, setups),
         env: node.env.clone(),
         limits: node.limits.clone(),
         place: node.place.clone(),
     }
+}
+
+/// Names of the secrets that a node's services ask for, each once.
+fn secrets_of<T>(setups: &[(T, Setup)]) -> Vec<String> {
+    let names = setups.iter().flat_map(|(_, setup)| setup.secrets.clone());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -370,6 +370,7 @@ impl Changes {
 fn must_restart(old: &NodePlan, new: &NodePlan) -> bool {
     old.fqdn != new.fqdn
         || old.certificates != new.certificates
+        || old.secrets != new.secrets
         || old.env != new.env
         || old.limits != new.limits
 }

@@ -122,6 +122,9 @@ pub struct NodePlan {
     pub files: Vec<FilePlan>,
     /// Certificates its services use; the keys are made when the lab starts.
     pub certificates: Vec<CertificatePlan>,
+    /// Names of secrets its services share with others; their bytes come when the lab starts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
     /// What runs in it.
     pub processes: Vec<ProcessPlan>,
     /// Environment of all that runs in it.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::control::{Exec, Progress, Refusal};
 use crate::observe::Span;
 use crate::plan::{FilePlan, NodePlan, ProcessPlan};
-use crate::service::{NetworkRequest, Report, Watched};
+use crate::service::{NetworkRequest, Report, Secret, Watched};
 
 /// Keeper → launcher, until the launcher says goodbye by closing its end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,6 +67,8 @@ pub(super) struct Slice {
     pub plan: NodePlan,
     /// Its certificates by id.
     pub credentials: BTreeMap<String, CredentialPem>,
+    /// Its secrets by name.
+    pub secrets: BTreeMap<String, Secret>,
     /// The lab's root certificate, PEM.
     pub trust: String,
     /// OpenSSL's hash of the root's subject, for its folder of certificates.

@@ -17,6 +17,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::messages::CredentialPem;
 use crate::plan::CertificatePlan;
+use crate::service::Secret;
 
 /// Life of the root and the issuing CA.
 const CA_LIFE: Duration = Duration::days(3650);
@@ -112,6 +113,16 @@ impl Authority {
         CertificateDer::pem_slice_iter(self.root.as_bytes())
             .collect::<Result<_, _>>()
             .map_err(io::Error::other)
+    }
+
+    /// The secret of that name. It stems from the issuing CA's key: who has that can show any
+    /// certificate of the lab anyway.
+    pub fn secret(&self, name: &str) -> Secret {
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, self.issuer.key().serialized_der());
+        let tag = ring::hmac::sign(&key, format!("tierlab secret\0{name}").as_bytes());
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(tag.as_ref());
+        Secret::new(bytes)
     }
 
     /// Makes a key and signs its certificate.

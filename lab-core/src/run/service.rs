@@ -182,6 +182,7 @@ fn work(
         listeners,
         credentials,
         trust,
+        secrets: slice.secrets.clone(),
         peers: peers.clone(),
         shutdown,
         network,

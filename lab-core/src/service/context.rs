@@ -21,6 +21,29 @@ pub struct Credential {
     pub key: PrivateKeyDer<'static>,
 }
 
+/// Random bytes that only those services know whose set-up named them. They are the same after
+/// every `up`, and others in every lab.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// From its bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
 /// A socket bound for the service.
 #[derive(Debug)]
 pub enum Listener {
@@ -81,6 +104,8 @@ pub struct Context {
     pub credentials: BTreeMap<String, Arc<Credential>>,
     /// Roots of the lab's CA.
     pub trust: Vec<CertificateDer<'static>>,
+    /// Secrets by the names in [`super::Setup::secrets`].
+    pub secrets: BTreeMap<String, Secret>,
     /// Other nodes it talks to.
     pub peers: BTreeMap<String, Vec<Peer>>,
     /// Becomes true when it shall end; it has a second to do so.

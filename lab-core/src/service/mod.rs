@@ -11,7 +11,7 @@ mod context;
 mod probe;
 mod spans;
 
-pub use context::{Context, Credential, Listener, NetworkRequest, Report};
+pub use context::{Context, Credential, Listener, NetworkRequest, Report, Secret};
 pub use probe::{Connect, Kept, Probe, ProbeError};
 pub use spans::{Conversation, Item, Spans, Told, Watched};
 
@@ -67,6 +67,9 @@ pub struct Setup {
     pub listens: Vec<Listen>,
     /// Certificates issued for it, besides the node's own (`node`).
     pub certificates: Vec<CertificatePlan>,
+    /// Names of the secrets it shares with whoever asks for the same name: the long-term key of
+    /// an account that a server and its key distribution center both know.
+    pub secrets: Vec<String>,
     /// Other nodes it talks to.
     pub peers: BTreeMap<String, Vec<Peer>>,
 }

@@ -80,6 +80,7 @@ impl Service for Echo {
                 port,
             }],
             certificates: Vec::new(),
+            secrets: Vec::new(),
             peers: BTreeMap::new(),
         })
     }

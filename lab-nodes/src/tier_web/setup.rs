@@ -113,6 +113,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             names: certified,
             addresses,
         }],
+        secrets: Vec::new(),
         peers,
     })
 }

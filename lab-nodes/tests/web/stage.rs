@@ -102,6 +102,7 @@ pub fn start(authority: &Authority, start: Start<'_>) -> Running {
             .map(|(id, one)| (id.to_owned(), one))
             .collect(),
         trust: vec![authority.root.clone()],
+        secrets: BTreeMap::new(),
         peers: start.peers,
         shutdown: shutdown_receiver,
         network: network_sender,

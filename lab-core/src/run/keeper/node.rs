@@ -88,6 +88,9 @@ impl Node {
             lab: keeper.lab.clone(),
             plan: plan.clone(),
             credentials,
+            secrets: (plan.secrets.iter())
+                .map(|name| (name.clone(), keeper.authority.secret(name)))
+                .collect(),
             trust: keeper.authority.root.clone(),
             trust_hash: keeper.authority.root_hash.clone(),
             other_users: keeper.other_users,
