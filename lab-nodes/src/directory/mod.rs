@@ -5,6 +5,8 @@
 
 mod account;
 mod domain;
+mod sid;
 
 pub use account::{Account, Kind, Person};
 pub use domain::{Domain, Membership};
+pub use sid::{NoSid, Sid};
