@@ -91,12 +91,22 @@ mod tests {
         let sid: Sid = "S-1-5-21-397955417-626881126-188441444-512"
             .parse()
             .expect("a SID");
-        assert_eq!(sid.to_string(), "S-1-5-21-397955417-626881126-188441444-512");
+        assert_eq!(
+            sid.to_string(),
+            "S-1-5-21-397955417-626881126-188441444-512"
+        );
         let bytes = sid.to_bytes();
         assert_eq!(bytes[..8], [1, 5, 0, 0, 0, 0, 0, 5]);
         assert_eq!(bytes[8..12], 21_u32.to_le_bytes());
         assert_eq!(bytes[24..], 512_u32.to_le_bytes());
-        for text in ["", "S-1-5-", "S-1-6-1", "S-1-5-x", "S-1-5-1-", "S-1-5-4294967296"] {
+        for text in [
+            "",
+            "S-1-5-",
+            "S-1-6-1",
+            "S-1-5-x",
+            "S-1-5-1-",
+            "S-1-5-4294967296",
+        ] {
             assert!(text.parse::<Sid>().is_err(), "{text}");
         }
     }

@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::accounts::{Accounts, State};
 use super::name::Name;
 use super::schema::{self, Attribute, Syntax};
+use super::time;
 use super::tree::{Contents, Entry};
 use super::wire::{Filter, Rule};
 use crate::directory::Sid;
+use crate::domain_controller::Accounts;
+use crate::domain_controller::accounts::Lately;
 
 /// LDAP_MATCHING_RULE_BIT_AND, _BIT_OR and _IN_CHAIN ([MS-ADTS] §3.1.1.3.4.4).
 const BITS_ALL: &str = "1.2.840.113556.1.4.803";
@@ -26,22 +28,22 @@ const AMBIGUOUS: [&str; 8] = [
     "mail",
 ];
 /// UF_LOCKOUT.
-const LOCKED_OUT: u32 = 0x10;
+const LOCKED_OUT: u64 = 0x10;
 
 /// An entry as it is now: with the state of its account.
 pub struct Shown<'a> {
     /// The entry.
     pub entry: &'a Entry,
-    state: Option<State>,
+    state: Option<Lately>,
 }
 
 impl<'a> Shown<'a> {
     /// The entry with what is known of its account.
-    pub fn new(entry: &'a Entry, accounts: &dyn Accounts) -> Self {
+    pub fn new(entry: &'a Entry, accounts: &Accounts) -> Self {
         let account = entry.account.as_deref();
         Self {
             entry,
-            state: account.map(|account| accounts.state(account)),
+            state: account.and_then(|account| Some(accounts.find(account)?.lately())),
         }
     }
 
@@ -51,10 +53,10 @@ impl<'a> Shown<'a> {
             return Cow::Borrowed(self.entry.get(name));
         };
         let number = match name {
-            "badPwdCount" => state.bad_passwords.into(),
-            "badPasswordTime" => state.last_bad,
-            "lockoutTime" => state.locked,
-            "msDS-User-Account-Control-Computed" if state.locked != 0 => LOCKED_OUT.into(),
+            "badPwdCount" => state.wrong.into(),
+            "badPasswordTime" => time::file_time(state.last_wrong),
+            "lockoutTime" => time::file_time(state.locked_since),
+            "msDS-User-Account-Control-Computed" if state.locked_since.is_some() => LOCKED_OUT,
             "msDS-User-Account-Control-Computed" => 0,
             _ => return Cow::Borrowed(self.entry.get(name)),
         };
@@ -169,7 +171,11 @@ impl Test {
             Filter::Pieces(name, pieces) => {
                 let pieces = |attribute: &Attribute| Pieces {
                     initial: folded(attribute, pieces.initial.as_deref().unwrap_or_default()),
-                    any: pieces.any.iter().map(|any| folded(attribute, any)).collect(),
+                    any: pieces
+                        .any
+                        .iter()
+                        .map(|any| folded(attribute, any))
+                        .collect(),
                     last: folded(attribute, pieces.last.as_deref().unwrap_or_default()),
                 };
                 match schema::attribute(name) {
@@ -200,9 +206,7 @@ impl Test {
         };
         match rule.rule.as_deref() {
             // Groups do not stand in groups here, so that every chain has one link.
-            None | Some(IN_CHAIN) => {
-                Self::compared(name, &rule.value, Comparison::Equal, contents)
-            }
+            None | Some(IN_CHAIN) => Self::compared(name, &rule.value, Comparison::Equal, contents),
             Some(which @ (BITS_ALL | BITS_ANY)) => {
                 let number = std::str::from_utf8(&rule.value).ok();
                 match number.and_then(|number| number.trim().parse().ok()) {

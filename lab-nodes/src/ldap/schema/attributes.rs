@@ -132,15 +132,31 @@ pub(super) static ATTRIBUTES: &[Attribute] = &[
     many("memberOf", "1.2.840.113556.1.2.102", Name),
     on_request(single("modifyTimeStamp", "2.5.18.2", Time)),
     single("msDS-Behavior-Version", "1.2.840.113556.1.4.1459", Number),
-    on_request(single("msDS-PrincipalName", "1.2.840.113556.1.4.1865", Text)),
-    single("msDS-SupportedEncryptionTypes", "1.2.840.113556.1.4.1963", Number),
+    on_request(single(
+        "msDS-PrincipalName",
+        "1.2.840.113556.1.4.1865",
+        Text,
+    )),
+    single(
+        "msDS-SupportedEncryptionTypes",
+        "1.2.840.113556.1.4.1963",
+        Number,
+    ),
     on_request(single(
         "msDS-User-Account-Control-Computed",
         "1.2.840.113556.1.4.1460",
         Number,
     )),
-    single("msExchHomeServerName", "1.2.840.113556.1.4.7000.102.47", Text),
-    single("msRTCSIP-PrimaryUserAddress", "1.2.840.113556.1.6.24.1.1", Text),
+    single(
+        "msExchHomeServerName",
+        "1.2.840.113556.1.4.7000.102.47",
+        Text,
+    ),
+    single(
+        "msRTCSIP-PrimaryUserAddress",
+        "1.2.840.113556.1.6.24.1.1",
+        Text,
+    ),
     single("msRTCSIP-UserEnabled", "1.2.840.113556.1.6.24.1.3", Truth),
     single("name", "1.2.840.113556.1.4.1", Text),
     single("nCName", "1.2.840.113556.1.2.16", Name),
@@ -189,7 +205,10 @@ mod tests {
         let oids: BTreeSet<&str> = ATTRIBUTES.iter().map(|known| known.oid).collect();
         assert_eq!(oids.len(), ATTRIBUTES.len());
         for known in ATTRIBUTES {
-            assert_eq!(attribute(known.oid).map(|found| found.name), Some(known.name));
+            assert_eq!(
+                attribute(known.oid).map(|found| found.name),
+                Some(known.name)
+            );
             let shouted = known.name.to_uppercase();
             assert_eq!(attribute(&shouted).map(|found| found.oid), Some(known.oid));
         }

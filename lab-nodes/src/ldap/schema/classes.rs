@@ -114,7 +114,12 @@ pub static CLASSES: &[Class] = &[
     of_kind(
         Kind::Auxiliary,
         structural(
-            ["securityPrincipal", "1.2.840.113556.1.5.6", "Security-Principal", "Security-Principal"],
+            [
+                "securityPrincipal",
+                "1.2.840.113556.1.5.6",
+                "Security-Principal",
+                "Security-Principal",
+            ],
             "top",
             &["objectSid", "sAMAccountName"],
             &["sAMAccountType", "tokenGroups"],
@@ -123,10 +128,21 @@ pub static CLASSES: &[Class] = &[
     of_kind(
         Kind::Auxiliary,
         structural(
-            ["mailRecipient", "1.2.840.113556.1.3.46", "Mail-Recipient", "Mail-Recipient"],
+            [
+                "mailRecipient",
+                "1.2.840.113556.1.3.46",
+                "Mail-Recipient",
+                "Mail-Recipient",
+            ],
             "top",
             &["cn"],
-            &["homeMDB", "legacyExchangeDN", "mail", "mailNickname", "msExchHomeServerName"],
+            &[
+                "homeMDB",
+                "legacyExchangeDN",
+                "mail",
+                "mailNickname",
+                "msExchHomeServerName",
+            ],
         ),
     ),
     structural(
@@ -136,7 +152,12 @@ pub static CLASSES: &[Class] = &[
         &["sn"],
     ),
     structural(
-        ["organizationalPerson", "2.5.6.7", "Organizational-Person", "Person"],
+        [
+            "organizationalPerson",
+            "2.5.6.7",
+            "Organizational-Person",
+            "Person",
+        ],
         "person",
         &[],
         &["givenName", "mail", "ou"],
@@ -177,13 +198,23 @@ pub static CLASSES: &[Class] = &[
         &["adminCount", "mail", "member"],
     ),
     structural(
-        ["container", "1.2.840.113556.1.3.23", "Container", "Container"],
+        [
+            "container",
+            "1.2.840.113556.1.3.23",
+            "Container",
+            "Container",
+        ],
         "top",
         &["cn"],
         &[],
     ),
     structural(
-        ["organizationalUnit", "2.5.6.5", "Organizational-Unit", "Organizational-Unit"],
+        [
+            "organizationalUnit",
+            "2.5.6.5",
+            "Organizational-Unit",
+            "Organizational-Unit",
+        ],
         "top",
         &["ou"],
         &[],
@@ -198,7 +229,12 @@ pub static CLASSES: &[Class] = &[
         ),
     ),
     structural(
-        ["domainDNS", "1.2.840.113556.1.5.67", "Domain-DNS", "Domain-DNS"],
+        [
+            "domainDNS",
+            "1.2.840.113556.1.5.67",
+            "Domain-DNS",
+            "Domain-DNS",
+        ],
         "domain",
         &[],
         &[
@@ -211,13 +247,23 @@ pub static CLASSES: &[Class] = &[
         ],
     ),
     structural(
-        ["builtinDomain", "1.2.840.113556.1.5.4", "Builtin-Domain", "Builtin-Domain"],
+        [
+            "builtinDomain",
+            "1.2.840.113556.1.5.4",
+            "Builtin-Domain",
+            "Builtin-Domain",
+        ],
         "top",
         &[],
         &["objectSid"],
     ),
     structural(
-        ["configuration", "1.2.840.113556.1.5.12", "Configuration", "Configuration"],
+        [
+            "configuration",
+            "1.2.840.113556.1.5.12",
+            "Configuration",
+            "Configuration",
+        ],
         "top",
         &["cn"],
         &[],
@@ -235,9 +281,20 @@ pub static CLASSES: &[Class] = &[
         &["attributeTypes", "dITContentRules", "objectClasses"],
     ),
     structural(
-        ["classSchema", "1.2.840.113556.1.3.13", "Class-Schema", "Class-Schema"],
+        [
+            "classSchema",
+            "1.2.840.113556.1.3.13",
+            "Class-Schema",
+            "Class-Schema",
+        ],
         "top",
-        &["cn", "defaultObjectCategory", "governsID", "objectClassCategory", "subClassOf"],
+        &[
+            "cn",
+            "defaultObjectCategory",
+            "governsID",
+            "objectClassCategory",
+            "subClassOf",
+        ],
         &["lDAPDisplayName", "schemaIDGUID"],
     ),
     structural(
@@ -252,13 +309,23 @@ pub static CLASSES: &[Class] = &[
         &["fSMORoleOwner", "msDS-Behavior-Version", "uPNSuffixes"],
     ),
     structural(
-        ["crossRef", "1.2.840.113556.1.3.11", "Cross-Ref", "Cross-Ref"],
+        [
+            "crossRef",
+            "1.2.840.113556.1.3.11",
+            "Cross-Ref",
+            "Cross-Ref",
+        ],
         "top",
         &["cn", "dnsRoot", "nCName"],
         &["msDS-Behavior-Version", "nETBIOSName"],
     ),
     structural(
-        ["sitesContainer", "1.2.840.113556.1.5.107", "Sites-Container", "Sites-Container"],
+        [
+            "sitesContainer",
+            "1.2.840.113556.1.5.107",
+            "Sites-Container",
+            "Sites-Container",
+        ],
         "top",
         &[],
         &[],
@@ -270,7 +337,12 @@ pub static CLASSES: &[Class] = &[
         &[],
     ),
     structural(
-        ["serversContainer", "1.2.840.113556.1.5.7000.48", "Servers-Container", "Servers-Container"],
+        [
+            "serversContainer",
+            "1.2.840.113556.1.5.7000.48",
+            "Servers-Container",
+            "Servers-Container",
+        ],
         "top",
         &[],
         &[],
@@ -282,7 +354,12 @@ pub static CLASSES: &[Class] = &[
         &["dNSHostName", "serverReference"],
     ),
     structural(
-        ["nTDSDSA", "1.2.840.113556.1.5.7000.47", "NTDS-DSA", "NTDS-DSA"],
+        [
+            "nTDSDSA",
+            "1.2.840.113556.1.5.7000.47",
+            "NTDS-DSA",
+            "NTDS-DSA",
+        ],
         "top",
         &[],
         &["msDS-Behavior-Version"],
@@ -317,6 +394,9 @@ mod tests {
     #[test]
     fn a_computer_is_a_user() {
         let line = class("computer").expect("a class").line();
-        assert_eq!(line, ["top", "person", "organizationalPerson", "user", "computer"]);
+        assert_eq!(
+            line,
+            ["top", "person", "organizationalPerson", "user", "computer"]
+        );
     }
 }

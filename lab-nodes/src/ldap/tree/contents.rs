@@ -1,13 +1,12 @@
 //! What a tree is made of.
 
 use lab_core::check::Lab;
-use serde::{Deserialize, Serialize};
 
 use super::super::name::Name;
-use crate::directory::{Account, Domain, Kind, Person};
+use crate::directory::{Account, Domain, Kind, Person, State};
 
 /// What a tree is made of.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Contents {
     /// The domain.
     pub domain: Domain,
@@ -15,8 +14,8 @@ pub struct Contents {
     pub controller: String,
     /// Fully qualified names of the domain's other machines.
     pub computers: Vec<String>,
-    /// People.
-    pub people: Vec<Person>,
+    /// People, and whether their accounts may be used.
+    pub people: Vec<(Person, State)>,
     /// Accounts of services with their principal names.
     pub services: Vec<(Person, Vec<String>)>,
 }
@@ -38,7 +37,7 @@ impl Contents {
         for account in accounts {
             let person = account.person.clone();
             match &account.kind {
-                Kind::User { .. } => contents.people.push(person),
+                Kind::User { .. } => contents.people.push((person, account.state)),
                 Kind::Service { principals } => {
                     contents.services.push((person, principals.clone()));
                 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::contents::host_of;
 use super::entry::MADE_FILE_TIME;
 use super::{Contents, Entry};
-use crate::directory::{Person, Sid};
+use crate::directory::{Person, Sid, State};
 use crate::ldap::name::Name;
 
 /// Groups of every domain: name, RID, scope and kind ([MS-ADTS] §6.1.1.6).
@@ -24,8 +24,9 @@ const GLOBAL_SECURITY: i32 = i32::MIN | 2;
 const SAM_GROUP: u32 = 0x1000_0000;
 const SAM_USER: u32 = 0x3000_0000;
 const SAM_MACHINE: u32 = 0x3000_0001;
-/// NORMAL_ACCOUNT, DONT_EXPIRE_PASSWORD, WORKSTATION_TRUST_ACCOUNT, SERVER_TRUST_ACCOUNT,
+/// ACCOUNTDISABLE, NORMAL_ACCOUNT, DONT_EXPIRE_PASSWORD, WORKSTATION_TRUST_ACCOUNT, SERVER_TRUST_ACCOUNT,
 /// TRUSTED_FOR_DELEGATION ([MS-ADTS] §2.2.16).
+const DISABLED: u32 = 2;
 const NORMAL: u32 = 0x200;
 const PASSWORD_STAYS: u32 = 0x1_0000;
 const WORKSTATION: u32 = 0x1000;
@@ -39,6 +40,22 @@ pub(super) const LEVEL: u32 = 6;
 /// The first part of every organisation's Exchange configuration.
 const EXCHANGE: &str = "/o=First Organization/ou=Exchange Administrative Group (FYDIBOHF23SPDLT)";
 
+/// What an account's state is in attributes.
+fn restrict(entry: &mut Entry, state: State) {
+    match state {
+        State::Active => {}
+        State::Disabled => {
+            entry.put_number("userAccountControl", NORMAL | PASSWORD_STAYS | DISABLED);
+        }
+        // A second after it was made: long ago.
+        State::Expired => entry.put_number("accountExpires", MADE_FILE_TIME + 10_000_000),
+        State::PasswordExpired => {
+            entry.put_number("userAccountControl", NORMAL);
+            entry.put_number("pwdLastSet", 0);
+        }
+    }
+}
+
 struct Builder<'a> {
     contents: &'a Contents,
     base: Name,
@@ -51,7 +68,7 @@ struct Builder<'a> {
 
 /// Its entries, parents first.
 pub(super) fn entries(contents: &Contents) -> Vec<Entry> {
-    let accounts = contents.people.iter();
+    let accounts = contents.people.iter().map(|(person, _)| person);
     let accounts = accounts.chain(contents.services.iter().map(|(person, _)| person));
     let last = accounts.map(|person| person.rid).max().unwrap_or(999);
     let mut builder = Builder {
@@ -98,7 +115,8 @@ impl Builder<'_> {
             (controllers, "organizationalUnit"),
         ] {
             let entry = Entry::new(name, class, &self.schema);
-            self.entries.push(entry.with("isCriticalSystemObject", ["TRUE"]));
+            self.entries
+                .push(entry.with("isCriticalSystemObject", ["TRUE"]));
         }
     }
 
@@ -123,7 +141,7 @@ impl Builder<'_> {
     fn people(&mut self) {
         // Two people of one name, and one named like a group, cannot have one entry.
         let mut taken: BTreeSet<String> = self.group_names();
-        for person in &self.contents.people {
+        for (person, state) in &self.contents.people {
             let cn = if taken.insert(person.name.to_lowercase()) {
                 &person.name
             } else {
@@ -132,7 +150,10 @@ impl Builder<'_> {
             let name = self.base.child("CN", "Users").child("CN", cn);
             let mut entry = self.account(name, "user", person);
             let domain = self.contents.domain.dns_name();
-            entry.put("userPrincipalName", [format!("{}@{domain}", person.account)]);
+            entry.put(
+                "userPrincipalName",
+                [format!("{}@{domain}", person.account)],
+            );
             entry.put("displayName", [person.name.as_str()]);
             if let Some((given, family)) = person.name.rsplit_once(' ') {
                 entry.put("givenName", [given]);
@@ -141,6 +162,7 @@ impl Builder<'_> {
                 entry.put("givenName", [person.name.as_str()]);
             }
             self.addresses(&mut entry, person);
+            restrict(&mut entry, *state);
             let groups: Vec<String> = self.groups_of(person);
             entry.put("memberOf", groups);
             self.entries.push(entry);
@@ -187,9 +209,15 @@ impl Builder<'_> {
             let name = users.child("CN", &person.account);
             let mut entry = self.account(name, "user", person);
             let domain = self.contents.domain.dns_name();
-            entry.put("userPrincipalName", [format!("{}@{domain}", person.account)]);
+            entry.put(
+                "userPrincipalName",
+                [format!("{}@{domain}", person.account)],
+            );
             entry.put("displayName", [person.name.as_str()]);
-            entry.put("servicePrincipalName", principals.iter().map(String::as_str));
+            entry.put(
+                "servicePrincipalName",
+                principals.iter().map(String::as_str),
+            );
             self.entries.push(entry);
         }
     }
@@ -232,7 +260,7 @@ impl Builder<'_> {
     /// Names of the groups that people are in, as they are written first.
     fn member_lists(&self) -> BTreeMap<String, (String, Vec<String>)> {
         let mut lists: BTreeMap<String, (String, Vec<String>)> = BTreeMap::new();
-        for person in &self.contents.people {
+        for (person, _) in &self.contents.people {
             for group in &person.groups {
                 let list = lists.entry(group.to_lowercase());
                 let (_, members) = list.or_insert_with(|| (group.clone(), Vec::new()));
@@ -306,7 +334,12 @@ impl Builder<'_> {
             .entries
             .iter()
             .filter(|entry| !entry.get("groupType").is_empty())
-            .filter_map(|entry| Some((entry.name.to_string(), entry.get("objectSid").first()?.clone())))
+            .filter_map(|entry| {
+                Some((
+                    entry.name.to_string(),
+                    entry.get("objectSid").first()?.clone(),
+                ))
+            })
             .collect();
         for entry in &mut self.entries {
             let Some(primary) = entry.get("primaryGroupID").first() else {

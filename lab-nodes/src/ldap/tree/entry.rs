@@ -43,11 +43,11 @@ impl Entry {
         };
         entry.put("objectClass", class.line());
         if let Some(naming) = schema::attribute(&naming) {
-            entry.put(naming.name, [&own]);
+            entry.put(naming.name, [own.as_str()]);
         }
         let text = entry.name.to_string();
-        entry.put("distinguishedName", [&text]);
-        entry.put("name", [&own]);
+        entry.put("distinguishedName", [text.as_str()]);
+        entry.put("name", [own.as_str()]);
         entry.put("instanceType", ["4"]);
         entry.put("whenCreated", [MADE]);
         entry.put("whenChanged", [MADE]);

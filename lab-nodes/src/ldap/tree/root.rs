@@ -42,11 +42,7 @@ pub fn root(contents: &Contents, abilities: &Abilities, now: &str) -> Entry {
     root.put("dsServiceName", [contents.service().to_string()]);
     root.put(
         "namingContexts",
-        [
-            base.clone(),
-            configuration.to_string(),
-            schema.to_string(),
-        ],
+        [base.clone(), configuration.to_string(), schema.to_string()],
     );
     root.put("defaultNamingContext", [base.as_str()]);
     root.put("schemaNamingContext", [schema.to_string()]);

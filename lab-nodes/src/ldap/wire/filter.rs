@@ -141,7 +141,11 @@ impl Substrings {
                 0x80 if first => read.initial = Some(piece.to_vec()),
                 0x81 => read.any.push(piece.to_vec()),
                 0x82 => read.last = Some(piece.to_vec()),
-                _ => return Err(Malformed("a piece of a substring filter is of no known kind")),
+                _ => {
+                    return Err(Malformed(
+                        "a piece of a substring filter is of no known kind",
+                    ));
+                }
             }
         }
         Ok(read)
@@ -206,7 +210,12 @@ mod tests {
 
     #[test]
     fn values_need_not_be_text() {
-        let bytes = [&[0xa3, 0x08, 0x04, 0x02][..], b"cn", &[0x04, 0x02, 0xff, 0x00]].concat();
+        let bytes = [
+            &[0xa3, 0x08, 0x04, 0x02][..],
+            b"cn",
+            &[0x04, 0x02, 0xff, 0x00],
+        ]
+        .concat();
         assert_eq!(
             Filter::read(&mut Reader::new(&bytes)),
             Ok(Filter::Equal("cn".into(), vec![0xff, 0]))

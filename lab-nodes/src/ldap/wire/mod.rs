@@ -17,8 +17,8 @@ mod frame;
 mod request;
 mod response;
 
-pub use filter::{Filter, Rule, Substrings};
-pub use frame::{TooLong, length};
+pub use filter::{Filter, Rule};
+pub use frame::length;
 pub use request::{Control, Operation, Proof, Request, Scope, Search};
 pub use response::{Answer, Attribute, Outcome, Response};
 

@@ -1,6 +1,8 @@
 //! What clients send.
 
-use super::ber::{BOOLEAN, ENUMERATED, INTEGER, OCTETS, Reader, SEQUENCE, SET, number, text, truth};
+use super::ber::{
+    BOOLEAN, ENUMERATED, INTEGER, OCTETS, Reader, SEQUENCE, SET, number, text, truth,
+};
 use super::{Filter, Malformed};
 
 /// Most controls of a request.
@@ -137,6 +139,16 @@ pub enum Scope {
     Children,
     /// It and all below.
     Subtree,
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Base => "base",
+            Self::Children => "one",
+            Self::Subtree => "sub",
+        })
+    }
 }
 
 impl Request {
@@ -349,8 +361,12 @@ mod tests {
     fn a_search_of_a_stock_client_is_read() {
         // ldapsearch -x -b '' -s base '(objectClass=*)' namingContexts
         let bytes = [
-            &[0x30, 0x33, 0x02, 0x01, 0x02, 0x63, 0x2e, 0x04, 0x00, 0x0a, 0x01, 0x00][..],
-            &[0x0a, 0x01, 0x00, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00, 0x01, 0x01, 0x00],
+            &[
+                0x30, 0x33, 0x02, 0x01, 0x02, 0x63, 0x2e, 0x04, 0x00, 0x0a, 0x01, 0x00,
+            ][..],
+            &[
+                0x0a, 0x01, 0x00, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00, 0x01, 0x01, 0x00,
+            ],
             &[0x87, 0x0b],
             b"objectClass",
             &[0x30, 0x10, 0x04, 0x0e],
@@ -389,7 +405,10 @@ mod tests {
             (1, 0x30, &[]),
             (1, 0x66, &[0x04, 0x00, 0x30, 0x02, 0x30, 0x00]),
         ] {
-            assert!(Request::read(&message(id, tag, content)).is_err(), "{id} {tag}");
+            assert!(
+                Request::read(&message(id, tag, content)).is_err(),
+                "{id} {tag}"
+            );
         }
         let mut trailing = message(1, 0x42, &[]);
         assert!(Request::read(&trailing).is_ok());

@@ -209,9 +209,7 @@ impl Attribute {
         put_with(out, SEQUENCE, |out| {
             put(out, OCTETS, self.name.as_bytes());
             put_with(out, SET, |out| {
-                self.values
-                    .iter()
-                    .for_each(|value| put(out, OCTETS, value));
+                self.values.iter().for_each(|value| put(out, OCTETS, value));
             });
         });
     }
