@@ -7,6 +7,7 @@ pub mod client;
 pub mod directory;
 pub mod dns;
 pub mod http;
+pub mod login;
 pub mod tier_web;
 pub mod tls;
 
