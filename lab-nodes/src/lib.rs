@@ -8,6 +8,7 @@ pub mod directory;
 pub mod dns;
 pub mod http;
 pub mod login;
+pub mod ntlm;
 pub mod tier_web;
 pub mod tls;
 

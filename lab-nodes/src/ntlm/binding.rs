@@ -1,0 +1,45 @@
+//! What ties a login to the TLS connection it came by: the hash of the server's certificate
+//! (`tls-server-end-point`, RFC 5929 §4), as GSS-API carries it (RFC 2744 §3.11).
+
+use ring::digest;
+use x509_parser::oid_registry::{
+    OID_PKCS1_SHA384WITHRSA, OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA384,
+    OID_SIG_ECDSA_WITH_SHA512,
+};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::proof::{Key, md5};
+
+/// MD5 of a channel binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding(pub Key);
+
+impl Binding {
+    /// Of the connections whose server shows this certificate (DER).
+    pub fn to_certificate(certificate: &[u8]) -> Self {
+        let mut data = b"tls-server-end-point:".to_vec();
+        data.extend(digest::digest(hash_of(certificate), certificate).as_ref());
+        Self::of(&data)
+    }
+
+    /// Of application data; no addresses are bound to.
+    pub fn of(data: &[u8]) -> Self {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
+        Self(md5(&[&[0; 16], &length, data]))
+    }
+}
+
+/// The hash of the certificate's signature; SHA-256 where that is MD5, SHA-1 or unknown.
+fn hash_of(certificate: &[u8]) -> &'static digest::Algorithm {
+    let Ok((_, certificate)) = X509Certificate::from_der(certificate) else {
+        return &digest::SHA256;
+    };
+    let algorithm = &certificate.signature_algorithm.algorithm;
+    if [OID_PKCS1_SHA384WITHRSA, OID_SIG_ECDSA_WITH_SHA384].contains(algorithm) {
+        &digest::SHA384
+    } else if [OID_PKCS1_SHA512WITHRSA, OID_SIG_ECDSA_WITH_SHA512].contains(algorithm) {
+        &digest::SHA512
+    } else {
+        &digest::SHA256
+    }
+}
