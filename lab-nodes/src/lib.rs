@@ -6,9 +6,12 @@ pub mod balancer;
 pub mod client;
 pub mod directory;
 pub mod dns;
+pub mod domain_controller;
 pub mod http;
+pub mod kerberos;
 pub mod login;
 pub mod ntlm;
+pub mod spnego;
 pub mod tier_web;
 pub mod tls;
 
@@ -17,4 +20,9 @@ use lab_core::service::{Catalogue, Service};
 /// Every service of this project.
 pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
 
-static SERVICES: &[&dyn Service] = &[&dns::Dns, &tier_web::TierWeb, &balancer::LoadBalancer];
+static SERVICES: &[&dyn Service] = &[
+    &dns::Dns,
+    &tier_web::TierWeb,
+    &balancer::LoadBalancer,
+    &domain_controller::DomainController,
+];

@@ -6,5 +6,5 @@
 mod account;
 mod domain;
 
-pub use account::{Account, Kind, Person};
+pub use account::{Account, Kind, Person, State};
 pub use domain::{Domain, Membership};

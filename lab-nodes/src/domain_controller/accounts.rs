@@ -1,0 +1,318 @@
+//! The accounts of the domain: one store for every protocol that verifies a login, so that a
+//! disabled account is disabled for all of them and wrong passwords are counted together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use lab_core::service::Secret;
+
+use super::settings::Settings;
+use crate::directory::{Account, Domain, Kind, Person, State};
+use crate::kerberos::crypto::{Etype, Key};
+
+/// The account of the ticket-granting service.
+pub const KRBTGT: &str = "krbtgt";
+
+/// When wrong passwords lock an account ([MS-ADA1] lockoutThreshold, lockOutObservationWindow and
+/// lockoutDuration).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lockout {
+    /// So many lock it; 0: none do.
+    pub threshold: u32,
+    /// Those older than this no longer count.
+    pub window: Duration,
+    /// It stays locked for so long.
+    pub duration: Duration,
+}
+
+/// Why a login is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such account.
+    #[error("there is no such account")]
+    Unknown,
+    /// The proof does not hold.
+    #[error("the password is wrong")]
+    WrongPassword,
+    /// Too many wrong passwords.
+    #[error("the account is locked after too many wrong passwords")]
+    Locked,
+    /// The account was disabled.
+    #[error("the account is disabled")]
+    Disabled,
+    /// The account's last day is over.
+    #[error("the account has expired")]
+    Expired,
+    /// The password must be changed first.
+    #[error("the password has expired")]
+    PasswordExpired,
+}
+
+/// All accounts.
+pub struct Accounts {
+    /// The domain.
+    pub domain: Domain,
+    entries: Vec<Entry>,
+    /// Logon names in small letters → place in `entries`.
+    names: HashMap<String, usize>,
+    /// Service principal names in small letters, without realm → place in `entries`.
+    principals: HashMap<String, usize>,
+    lockout: Lockout,
+}
+
+/// An account with its keys and what befell it.
+pub struct Entry {
+    /// The account.
+    pub account: Account,
+    secret: Option<Secret>,
+    realm: String,
+    aes256: OnceLock<Key>,
+    aes128: OnceLock<Key>,
+    failures: Mutex<Failures>,
+}
+
+/// Wrong passwords of late.
+#[derive(Debug, Default)]
+struct Failures {
+    at: Vec<Instant>,
+    locked_until: Option<Instant>,
+}
+
+impl Accounts {
+    /// From the settings of the service and the secrets of its service accounts.
+    ///
+    /// # Errors
+    /// The name of an account whose secret is missing.
+    pub fn new(settings: &Settings, secrets: &BTreeMap<String, Secret>) -> Result<Self, String> {
+        let domain = settings.domain.clone();
+        let mut accounts = settings.accounts.clone();
+        accounts.push(Account {
+            person: Person {
+                account: KRBTGT.into(),
+                name: KRBTGT.into(),
+                // [MS-DTYP] §2.4.2.4: the same in every domain.
+                rid: 502,
+                ..Person::default()
+            },
+            kind: Kind::Service {
+                principals: vec![format!("{KRBTGT}/{}", domain.realm)],
+            },
+            state: State::Active,
+        });
+        let mut all = Self {
+            entries: Vec::new(),
+            names: HashMap::new(),
+            principals: HashMap::new(),
+            lockout: settings.lockout(),
+            domain,
+        };
+        for account in accounts {
+            let name = account.person.account.clone();
+            let secret = match &account.kind {
+                Kind::User { .. } => None,
+                Kind::Service { .. } => {
+                    let secret = secrets.get(&Domain::secret_of(&name));
+                    Some(secret.cloned().ok_or(name)?)
+                }
+            };
+            all.add(account, secret);
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, account: Account, secret: Option<Secret>) {
+        let place = self.entries.len();
+        let person = &account.person;
+        let upn = format!("{}@{}", person.account, self.domain.realm);
+        for name in [&person.account, &upn].into_iter().chain(&person.mail) {
+            self.names.entry(name.to_lowercase()).or_insert(place);
+        }
+        if let Kind::Service { principals } = &account.kind {
+            for principal in principals {
+                self.principals.insert(principal.to_lowercase(), place);
+            }
+        }
+        self.entries.push(Entry {
+            account,
+            secret,
+            realm: self.domain.realm.clone(),
+            aes256: OnceLock::new(),
+            aes128: OnceLock::new(),
+            failures: Mutex::default(),
+        });
+    }
+
+    /// By a logon name in any case: `alice`, `CONTOSO\alice`, `corp.contoso.com\alice`,
+    /// `alice@CORP.CONTOSO.COM`, the mail address, a service principal name.
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        let name = match name.split_once('\\') {
+            Some((domain, name)) if self.is_own(domain) => name,
+            Some(_) => return None,
+            None => name,
+        };
+        let place = self.names.get(&name.to_lowercase()).copied();
+        place
+            .and_then(|place| self.entries.get(place))
+            .or_else(|| self.by_principal(name))
+    }
+
+    /// By a service principal name in any case, without realm (`HTTP/intranet.example.com`).
+    pub fn by_principal(&self, name: &str) -> Option<&Entry> {
+        let place = self.principals.get(&name.to_lowercase())?;
+        self.entries.get(*place)
+    }
+
+    /// Whether this is a name of the domain: NetBIOS or DNS name, in any case.
+    pub fn is_own(&self, domain: &str) -> bool {
+        domain.eq_ignore_ascii_case(&self.domain.netbios)
+            || domain.eq_ignore_ascii_case(&self.domain.realm)
+    }
+
+    /// All of them, users first.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// Verifies a password: what a simple bind of LDAP or HTTP Basic brings.
+    ///
+    /// # Errors
+    /// Why the login is refused. A wrong password has been counted; that a password must be
+    /// changed is told only to who knows it.
+    pub fn verify(&self, name: &str, password: &str) -> Result<&Person, Refusal> {
+        let entry = self.find(name).ok_or(Refusal::Unknown)?;
+        self.judge(entry, |entry| entry.has_password(password))?;
+        Ok(&entry.account.person)
+    }
+
+    /// Verifies any proof of an account's password: the account's state before, the proof, and its
+    /// count after.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn judge(&self, entry: &Entry, proof: impl FnOnce(&Entry) -> bool) -> Result<(), Refusal> {
+        self.admits(entry)?;
+        if !proof(entry) {
+            self.failed(entry);
+            return Err(Refusal::WrongPassword);
+        }
+        self.succeeded(entry);
+        match entry.account.state {
+            State::PasswordExpired => Err(Refusal::PasswordExpired),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the account may log in at all.
+    ///
+    /// # Errors
+    /// It is disabled, expired or locked.
+    pub fn admits(&self, entry: &Entry) -> Result<(), Refusal> {
+        match entry.account.state {
+            State::Disabled => Err(Refusal::Disabled),
+            State::Expired => Err(Refusal::Expired),
+            State::Active | State::PasswordExpired if entry.is_locked() => Err(Refusal::Locked),
+            State::Active | State::PasswordExpired => Ok(()),
+        }
+    }
+
+    /// Counts a wrong password.
+    pub fn failed(&self, entry: &Entry) {
+        let now = Instant::now();
+        let Lockout {
+            threshold,
+            window,
+            duration,
+        } = self.lockout;
+        if threshold == 0 {
+            return;
+        }
+        let mut failures = entry.failures();
+        failures.at.retain(|at| now.duration_since(*at) < window);
+        failures.at.push(now);
+        if failures.at.len() >= threshold as usize {
+            tracing::warn!(
+                "{} is locked for {} s: {threshold} wrong passwords within {} s",
+                entry.account.person.account,
+                duration.as_secs(),
+                window.as_secs(),
+            );
+            failures.at.clear();
+            failures.locked_until = now.checked_add(duration);
+        }
+    }
+
+    /// Forgets the wrong passwords of an account that proved itself.
+    pub fn succeeded(&self, entry: &Entry) {
+        entry.failures().at.clear();
+    }
+}
+
+impl Entry {
+    /// Who it is.
+    pub fn person(&self) -> &Person {
+        &self.account.person
+    }
+
+    /// The password; none for a service account.
+    pub fn password(&self) -> Option<&str> {
+        match &self.account.kind {
+            Kind::User { password } => Some(password),
+            Kind::Service { .. } => None,
+        }
+    }
+
+    /// Whether this is the password. Counts nothing: see [`Accounts::verify`].
+    pub fn has_password(&self, password: &str) -> bool {
+        // Hashes take the same time wherever two passwords part.
+        let hash = |text: &str| ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+        self.password()
+            .is_some_and(|own| hash(own).as_ref() == hash(password).as_ref())
+    }
+
+    /// What its keys are salted with ([MS-KILE] §3.1.1.2): realm and account name.
+    pub fn salt(&self) -> String {
+        format!("{}{}", self.realm, self.account.person.account)
+    }
+
+    /// Its long-term key of a type.
+    pub fn key(&self, etype: Etype) -> &Key {
+        let place = match etype {
+            Etype::Aes256Sha1 => &self.aes256,
+            Etype::Aes128Sha1 => &self.aes128,
+        };
+        place.get_or_init(|| match (&self.account.kind, &self.secret) {
+            (Kind::User { password }, _) => Key::of_password(etype, password, &self.salt()),
+            (Kind::Service { .. }, Some(secret)) => Key::of_secret(etype, secret),
+            // `Accounts::new` gives every service its secret; a key that nobody has opens nothing.
+            (Kind::Service { .. }, None) => Key::random(etype),
+        })
+    }
+
+    /// Whether wrong passwords have locked it.
+    pub fn is_locked(&self) -> bool {
+        let mut failures = self.failures();
+        match failures.locked_until {
+            Some(until) if Instant::now() < until => true,
+            Some(_) => {
+                failures.locked_until = None;
+                false
+            }
+            None => false,
+        }
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, Failures> {
+        // Whatever panicked with the lock held left a whole list behind.
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The secrets that a domain controller asks for: those of every service account.
+pub(super) fn secrets(accounts: &[Account]) -> Vec<String> {
+    let services = accounts.iter().filter_map(|account| match account.kind {
+        Kind::Service { .. } => Some(account.person.account.as_str()),
+        Kind::User { .. } => None,
+    });
+    services.chain([KRBTGT]).map(Domain::secret_of).collect()
+}

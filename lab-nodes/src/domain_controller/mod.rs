@@ -1,0 +1,55 @@
+//! `domain-controller`: the directory of the lab as its clients meet it: Kerberos on 88 (UDP and
+//! TCP), and what else asks the same accounts.
+//!
+//! - `settings`: options and lab → what it knows;
+//! - `accounts`: the store that every protocol verifies logins with, lock-out included;
+//! - `controller`: the store and what goes with it, handed to the server of each protocol;
+//! - `kdc`: the key distribution center, and `doors`, its sockets;
+//! - `run`: all protocols, until it is told to stop. LDAP (389, 636) and the verification of NTLM
+//!   logins for member servers start there, too: a listener in `settings`, a line in `run`.
+
+pub mod accounts;
+mod controller;
+mod run;
+pub mod settings;
+
+pub use accounts::{Accounts, Entry, Refusal};
+pub use controller::Controller;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use lab_core::service::{
+    Context, OptionError, Probe, ProbeError, Service, ServiceError, Setup, SetupRequest,
+};
+use serde_json::Value;
+
+use crate::directory::Domain;
+
+/// The service.
+pub struct DomainController;
+
+impl Service for DomainController {
+    fn name(&self) -> &'static str {
+        Domain::CONTROLLER
+    }
+
+    fn about(&self) -> &'static str {
+        "the lab's directory: Kerberos tickets for its accounts"
+    }
+
+    fn options_schema(&self) -> Value {
+        settings::schema()
+    }
+
+    fn setup(&self, request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError>> {
+        settings::setup(request)
+    }
+
+    fn run(&self, context: Context) -> BoxFuture<'static, Result<(), ServiceError>> {
+        run::run(context).boxed()
+    }
+
+    fn probe(&self, _probe: Probe) -> BoxFuture<'static, Result<(), ProbeError>> {
+        async move { Err(ProbeError::new("not yet")) }.boxed()
+    }
+}
