@@ -9,6 +9,7 @@ pub mod dns;
 pub mod domain_controller;
 pub mod http;
 pub mod kerberos;
+pub mod ldap;
 pub mod login;
 pub mod ntlm;
 pub mod spnego;
