@@ -4,8 +4,11 @@
 //! - [`Login`]: from them and the lab to what a service needs, carried in its settings;
 //! - [`Guard`]: of a running service; a [`Door`] of it stands before each connection, since NTLM
 //!   authenticates connections ([MS-NTHT] §3.1.1), and says of each request who asks;
-//! - [`question`]: what a member server and a domain controller say to each other;
-//! - [`Controllers`]: asks the first of them that answers, over a connection that is kept.
+//! - [`attempt`], with [`negotiation`]: a login by tokens, as far as it goes without asking anybody;
+//! - [`question`]: what a member server and a domain controller say to each other, as an extended
+//!   operation of LDAP ([`extended`]);
+//! - [`Controllers`]: asks the first of them that answers, over a connection that is kept;
+//! - [`Verification`]: what the controller answers.
 //!
 //! A service calls [`Door::admit`] with each request:
 //!
@@ -22,14 +25,18 @@
 //! A server knows no passwords: it asks a domain controller. For Kerberos it has the key of its own
 //! service account, and asks the controller only who the account is.
 
+pub mod attempt;
 mod basic;
 mod controllers;
 mod door;
+pub mod extended;
 mod guard;
 mod identity;
 mod methods;
+pub mod negotiation;
 pub mod question;
 mod setup;
+mod verification;
 
 pub use controllers::{Controllers, Unavailable};
 pub use door::{Admitted, Door, Entry, Farewell};
@@ -37,3 +44,4 @@ pub use guard::Guard;
 pub use identity::{Denied, Identity, Method};
 pub use methods::{Methods, Way};
 pub use setup::{CONTROLLERS, Login};
+pub use verification::Verification;

@@ -67,6 +67,28 @@ pub enum Verdict {
     },
 }
 
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ntlm { user, domain, .. } if domain.is_empty() => {
+                write!(f, "NTLM response of {user}")
+            }
+            Self::Ntlm { user, domain, .. } => write!(f, "NTLM response of {domain}\\{user}"),
+            Self::Password { account, .. } => write!(f, "password of {account}"),
+            Self::Person { account } => write!(f, "who is {account}"),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Good { person, .. } => f.write_str(&person.account),
+            Self::Refused { .. } => f.write_str("refused"),
+        }
+    }
+}
+
 /// Bytes, in JSON as base64. Not shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);

@@ -1,5 +1,5 @@
 //! What ties a login to the TLS connection it came by: the hash of the server's certificate
-//! (`tls-server-end-point`, RFC 5929 §4), as GSS-API carries it (RFC 2744 §3.11).
+//! (`tls-server-end-point`, RFC 5929 §4).
 
 use ring::digest;
 use x509_parser::oid_registry::{
@@ -8,25 +8,23 @@ use x509_parser::oid_registry::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::proof::{Key, md5};
+use super::proof::Key;
+use crate::kerberos::ChannelBinding;
 
 /// MD5 of a channel binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding(pub Key);
 
-impl Binding {
-    /// Of the connections whose server shows this certificate (DER).
-    pub fn to_certificate(certificate: &[u8]) -> Self {
-        let mut data = b"tls-server-end-point:".to_vec();
-        data.extend(digest::digest(hash_of(certificate), certificate).as_ref());
-        Self::of(&data)
+impl From<&ChannelBinding> for Binding {
+    fn from(channel: &ChannelBinding) -> Self {
+        Self(channel.hash())
     }
+}
 
-    /// Of application data; no addresses are bound to.
-    pub fn of(data: &[u8]) -> Self {
-        let length = u32::try_from(data.len()).unwrap_or(u32::MAX).to_le_bytes();
-        Self(md5(&[&[0; 16], &length, data]))
-    }
+/// Of the connections whose server shows this certificate (DER).
+pub fn to_certificate(certificate: &[u8]) -> ChannelBinding {
+    let hash = digest::digest(hash_of(certificate), certificate);
+    ChannelBinding::tls_server_end_point(hash.as_ref())
 }
 
 /// The hash of the certificate's signature; SHA-256 where that is MD5, SHA-1 or unknown.

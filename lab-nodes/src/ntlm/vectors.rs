@@ -8,6 +8,7 @@ use super::initiator::{Initiator, Purpose, Random};
 use super::security::{Security, Side};
 use super::wire::{Authenticate, Challenge, Negotiate, Response, WireError};
 use super::{Binding, Flags, proof};
+use crate::kerberos::ChannelBinding;
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
@@ -275,8 +276,8 @@ fn login(
 
 #[test]
 fn a_login_proves_its_messages_and_its_connection() {
-    let here = Binding::of(b"tls-server-end-point:here");
-    let there = Binding::of(b"tls-server-end-point:there");
+    let here = Binding::from(&ChannelBinding::tls_server_end_point(b"here"));
+    let there = Binding::from(&ChannelBinding::tls_server_end_point(b"there"));
     let unbound = Purpose::default();
     let bound = Purpose {
         binding: Some(here),
