@@ -10,6 +10,8 @@ pub mod domain_controller;
 pub mod http;
 pub mod kerberos;
 pub mod ldap;
+pub mod login;
+pub mod ntlm;
 pub mod spnego;
 pub mod tier_web;
 pub mod tls;
