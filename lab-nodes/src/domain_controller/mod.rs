@@ -10,6 +10,8 @@
 
 pub mod accounts;
 mod controller;
+mod doors;
+mod kdc;
 mod run;
 pub mod settings;
 

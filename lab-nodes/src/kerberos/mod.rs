@@ -13,7 +13,10 @@ pub mod acceptor;
 pub mod crypto;
 pub mod gss;
 mod keytab;
+pub mod messages;
 mod principal;
+pub mod replay;
+pub mod time;
 
 pub use acceptor::{Accepted, Acceptor, Rejected};
 pub use gss::{ChannelBinding, SecurityContext};
