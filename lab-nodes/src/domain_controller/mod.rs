@@ -12,6 +12,7 @@ pub mod accounts;
 mod controller;
 mod doors;
 mod kdc;
+mod probe;
 mod run;
 pub mod settings;
 
@@ -51,7 +52,7 @@ impl Service for DomainController {
         run::run(context).boxed()
     }
 
-    fn probe(&self, _probe: Probe) -> BoxFuture<'static, Result<(), ProbeError>> {
-        async move { Err(ProbeError::new("not yet")) }.boxed()
+    fn probe(&self, probe: Probe) -> BoxFuture<'static, Result<(), ProbeError>> {
+        probe::run(probe).boxed()
     }
 }
