@@ -188,7 +188,8 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+/// Until the server shall end.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     // An error means that whoever could say stop is gone: that is a stop, too.
     let _ = stop.wait_for(|stop| *stop).await;
 }

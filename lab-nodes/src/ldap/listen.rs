@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::Caller;
-use super::connection::serve;
+use super::connection::{serve, stopped};
 use super::server::Server;
 use super::session::Session;
 
@@ -64,7 +64,7 @@ pub async fn listen(
                 }
             },
             Some(_) = connections.join_next() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
         }
     }
     drop(listener);

@@ -5,6 +5,7 @@
 //! - `schema`, `tree`: what there is, and its attributes;
 //! - `base`, `matching`, `selection`, `controls`, `search`: finding it;
 //! - `bind`, and `sasl`, which mechanisms implement: who a client is;
+//! - `mechanisms`: Kerberos, NTLM and the negotiation of either, for those binds;
 //! - `extension`, which others plug in, and `extended`: extended operations;
 //! - `session`: the state machine of a connection; `server`: what all connections share;
 //! - `connection`, `listen`: sockets; `probe`: health.
@@ -17,6 +18,7 @@ mod extended;
 mod extension;
 mod listen;
 mod matching;
+mod mechanisms;
 mod name;
 mod probe;
 mod sasl;
@@ -31,10 +33,11 @@ mod wire;
 
 pub use extension::{Asked, Caller, Code, Extended, Extension};
 pub use listen::listen;
+pub use mechanisms::Logins;
 pub use name::Name;
 pub use probe::{SECURE_PORT, probe};
 pub use sasl::{Acceptor, Established, Mechanism, Protection, Refused, Step};
-pub use server::{SICILY, Server};
+pub use server::{Directory, Server};
 pub use session::{Session, Turn};
 pub use tree::Contents;
 

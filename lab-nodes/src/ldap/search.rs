@@ -2,13 +2,14 @@
 
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::controls::{Page, Sort, Wishes};
 use super::matching::{Key, Shown, Test};
 use super::name::Name;
 use super::selection::Selection;
-use super::server::Server;
+use super::server::{Directory, Server};
 use super::tree::{Entry, root};
 use super::wire::{Answer, Control, Outcome, Response, Scope, Search};
 use super::{Code, base, schema, time};
@@ -34,6 +35,7 @@ pub struct Running {
     pub began: Instant,
     /// What was asked, for those who watch.
     pub asked: String,
+    directory: Arc<Directory>,
     place: Place,
     scope: Scope,
     test: Test,
@@ -70,12 +72,13 @@ impl Running {
         server: &Server,
     ) -> Result<Self, Outcome> {
         let wishes = Wishes::read(controls)?;
+        let directory = server.directory();
         let place = if search.base.is_empty() && search.scope == Scope::Base {
             let now = time::generalized(SystemTime::now());
-            let root = root(&server.contents, &server.abilities, &now);
+            let root = root(&directory.contents, &server.abilities, &now);
             Place::Root(Box::new(root))
         } else if known {
-            Place::Below(base::find(&search.base, &server.tree)?.name.clone())
+            Place::Below(base::find(&search.base, &directory.tree)?.name.clone())
         } else {
             return Err(Outcome::new(Code::OPERATIONS_ERROR, BIND_FIRST));
         };
@@ -103,15 +106,17 @@ impl Running {
             .filter(|asked| *asked > 0);
         let longest = seconds.map_or(LONGEST, |asked| LONGEST.min(Duration::from_secs(asked)));
         let now = Instant::now();
+        let test = Test::new(&search.filter, &directory.contents);
         Ok(Self {
             id,
             ended: None,
             sent: 0,
             began: now,
             asked: format!("search {} {}", search.scope, search.base),
+            directory,
             place,
             scope: search.scope,
-            test: Test::new(&search.filter, &server.contents),
+            test,
             selection: Selection::new(&search.attributes, search.types_only),
             until: now + longest,
             most: if most == 0 { usize::MAX } else { most },
@@ -126,7 +131,8 @@ impl Running {
 
     /// Goes on for a while, and appends what it came to.
     pub fn advance(&mut self, server: &Server, out: &mut Vec<u8>) {
-        let entries = server.tree.entries();
+        let directory = Arc::clone(&self.directory);
+        let entries = directory.tree.entries();
         let start = out.len();
         if let Place::Root(entry) = &self.place {
             let shown = Shown::new(entry, &server.accounts);
@@ -181,7 +187,7 @@ impl Running {
         };
         let by = self.sort.as_ref();
         let by = by.and_then(|sort| schema::attribute(&sort.attribute));
-        let entries = server.tree.entries().iter().enumerate();
+        let entries = self.directory.tree.entries().iter().enumerate();
         for (place, entry) in entries.take(end).skip(self.scanned) {
             if !is_in_scope(&entry.name, base, self.scope) {
                 continue;

@@ -1,6 +1,6 @@
 //! What all connections share.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::extension::Extension;
 use super::sasl::Mechanism;
@@ -8,12 +8,28 @@ use super::tree::{Abilities, Contents, Tree};
 use super::{controls, extended};
 use crate::domain_controller::Accounts;
 
-/// A directory and how clients log in to it.
-pub struct Server {
+/// What is in the directory.
+#[derive(Debug)]
+pub struct Directory {
     /// What its tree is made of.
     pub contents: Contents,
     /// Its tree.
     pub tree: Tree,
+}
+
+impl Directory {
+    /// With these contents.
+    pub fn new(contents: Contents) -> Self {
+        Self {
+            tree: Tree::new(&contents),
+            contents,
+        }
+    }
+}
+
+/// A directory and how clients log in to it.
+pub struct Server {
+    directory: RwLock<Arc<Directory>>,
     /// The accounts.
     pub accounts: Arc<Accounts>,
     /// What it can do, as its root entry says.
@@ -28,22 +44,41 @@ pub struct Server {
 pub const SICILY: &str = "NTLM";
 
 impl Server {
-    /// A directory with these contents.
-    pub fn new(contents: Contents, accounts: Arc<Accounts>) -> Self {
+    /// Of this directory, whose clients log in by passwords.
+    pub fn new(directory: Directory, accounts: Arc<Accounts>) -> Self {
         let abilities = Abilities {
             controls: controls::known(),
             extensions: extended::OWN.to_vec(),
             mechanisms: Vec::new(),
         };
         Self {
-            tree: Tree::new(&contents),
-            contents,
+            directory: RwLock::new(Arc::new(directory)),
             accounts,
             abilities,
             plain_passwords: true,
             mechanisms: Vec::new(),
             extensions: Vec::new(),
         }
+    }
+
+    /// The directory as it is now.
+    pub fn directory(&self) -> Arc<Directory> {
+        // Whatever panicked with the lock held left a whole directory behind.
+        Arc::clone(
+            &self
+                .directory
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// It is another one from now on; searches that are running end in the one they began in.
+    pub fn replace(&self, directory: Directory) {
+        let mut current = self
+            .directory
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(directory);
     }
 
     /// Also lets clients log in by this mechanism.

@@ -115,7 +115,7 @@ impl Session {
 
     /// Who the client is, as RFC 4532 has it and AD writes it; empty for nobody.
     pub fn authorization_identity(&self) -> String {
-        let netbios = &self.server.contents.domain.netbios;
+        let netbios = &self.server.accounts.domain.netbios;
         self.who
             .as_ref()
             .map_or_else(String::new, |who| format!("u:{netbios}\\{}", who.account))
@@ -381,7 +381,8 @@ impl Session {
         if self.who.is_none() {
             return unbound();
         }
-        let entry = match base::find(name, &self.server.tree) {
+        let directory = self.server.directory();
+        let entry = match base::find(name, &directory.tree) {
             Ok(entry) => entry,
             Err(outcome) => return outcome,
         };
@@ -391,7 +392,7 @@ impl Session {
             let message = "00000057: AttErr: problem 1001 (NO_ATTRIBUTE_OR_VAL), data 0";
             return Outcome::new(Code::NO_SUCH_ATTRIBUTE, message);
         }
-        let test = Test::new(&Filter::Equal(attribute, value), &self.server.contents);
+        let test = Test::new(&Filter::Equal(attribute, value), &directory.contents);
         let same = test.holds(&shown) == Some(true);
         let code = if same {
             Code::COMPARE_TRUE

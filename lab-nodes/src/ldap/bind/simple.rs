@@ -56,7 +56,7 @@ pub fn simple(name: &str, password: &[u8], caller: &Caller, server: &Server) -> 
         },
     });
     match verified {
-        Ok(person) => Simple::Known(person.clone()),
+        Ok(person) => Simple::Known(person),
         Err(refused) => {
             tracing::info!(
                 "{}: bind as `{}`: {refused}",
@@ -71,8 +71,9 @@ pub fn simple(name: &str, password: &[u8], caller: &Caller, server: &Server) -> 
 /// The account that a client means: by distinguished name, user principal name, NetBIOS name with
 /// account, or display name. An account's name alone is none of these.
 fn account(name: &str, server: &Server) -> Option<String> {
+    let directory = server.directory();
     if let Ok(parsed) = Name::parse(name)
-        && let Some(entry) = server.tree.find(&parsed)
+        && let Some(entry) = directory.tree.find(&parsed)
     {
         return entry.account.clone();
     }
@@ -80,7 +81,7 @@ fn account(name: &str, server: &Server) -> Option<String> {
         let found = server.accounts.find(name)?;
         return Some(found.person().account.clone());
     }
-    let mut entries = server.tree.entries().iter();
+    let mut entries = directory.tree.entries().iter();
     let is_it = |value: &Vec<u8>| {
         std::str::from_utf8(value).is_ok_and(|own| own.to_lowercase() == name.to_lowercase())
     };
