@@ -4,6 +4,7 @@
 
 pub mod balancer;
 pub mod client;
+pub mod der;
 pub mod directory;
 pub mod dns;
 pub mod domain_controller;

@@ -2,8 +2,8 @@
 //! disabled account is disabled for all of them and wrong passwords are counted together.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use lab_core::service::Secret;
 
@@ -53,7 +53,12 @@ pub enum Refusal {
 pub struct Accounts {
     /// The domain.
     pub domain: Domain,
-    entries: Vec<Entry>,
+    book: RwLock<Arc<Book>>,
+}
+
+/// What the settings of the service say.
+struct Book {
+    entries: Vec<Arc<Entry>>,
     /// Logon names in small letters → place in `entries`.
     names: HashMap<String, usize>,
     /// Service principal names in small letters, without realm → place in `entries`.
@@ -72,10 +77,22 @@ pub struct Entry {
     failures: Mutex<Failures>,
 }
 
+/// How logging in to an account went lately, in wall-clock time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Wrong passwords that count.
+    pub wrong: u32,
+    /// When the last of them came.
+    pub last_wrong: Option<SystemTime>,
+    /// Since when it is locked.
+    pub locked_since: Option<SystemTime>,
+}
+
 /// Wrong passwords of late.
 #[derive(Debug, Default)]
 struct Failures {
     at: Vec<Instant>,
+    locked_at: Option<Instant>,
     locked_until: Option<Instant>,
 }
 
@@ -85,82 +102,53 @@ impl Accounts {
     /// # Errors
     /// The name of an account whose secret is missing.
     pub fn new(settings: &Settings, secrets: &BTreeMap<String, Secret>) -> Result<Self, String> {
-        let domain = settings.domain.clone();
-        let mut accounts = settings.accounts.clone();
-        accounts.push(Account {
-            person: Person {
-                account: KRBTGT.into(),
-                name: KRBTGT.into(),
-                // [MS-DTYP] §2.4.2.4: the same in every domain.
-                rid: 502,
-                ..Person::default()
-            },
-            kind: Kind::Service {
-                principals: vec![format!("{KRBTGT}/{}", domain.realm)],
-            },
-            state: State::Active,
-        });
-        let mut all = Self {
-            entries: Vec::new(),
-            names: HashMap::new(),
-            principals: HashMap::new(),
-            lockout: settings.lockout(),
-            domain,
-        };
-        for account in accounts {
-            let name = account.person.account.clone();
-            let secret = match &account.kind {
-                Kind::User { .. } => None,
-                Kind::Service { .. } => {
-                    let secret = secrets.get(&Domain::secret_of(&name));
-                    Some(secret.cloned().ok_or(name)?)
-                }
-            };
-            all.add(account, secret);
-        }
-        Ok(all)
+        Ok(Self {
+            domain: settings.domain.clone(),
+            book: RwLock::new(Arc::new(Book::new(settings, secrets, &[])?)),
+        })
     }
 
-    fn add(&mut self, account: Account, secret: Option<Secret>) {
-        let place = self.entries.len();
-        let person = &account.person;
-        let upn = format!("{}@{}", person.account, self.domain.realm);
-        for name in [&person.account, &upn].into_iter().chain(&person.mail) {
-            self.names.entry(name.to_lowercase()).or_insert(place);
-        }
-        if let Kind::Service { principals } = &account.kind {
-            for principal in principals {
-                self.principals.insert(principal.to_lowercase(), place);
-            }
-        }
-        self.entries.push(Entry {
-            account,
-            secret,
-            realm: self.domain.realm.clone(),
-            aes256: OnceLock::new(),
-            aes128: OnceLock::new(),
-            failures: Mutex::default(),
-        });
+    /// Takes other settings. What befell the accounts that stay as they are is kept.
+    ///
+    /// # Errors
+    /// The name of an account whose secret is missing; the settings are not taken then.
+    pub fn replace(
+        &self,
+        settings: &Settings,
+        secrets: &BTreeMap<String, Secret>,
+    ) -> Result<(), String> {
+        let book = Arc::new(Book::new(settings, secrets, &self.book().entries)?);
+        *self.book.write().unwrap_or_else(PoisonError::into_inner) = book;
+        Ok(())
+    }
+
+    fn book(&self) -> Arc<Book> {
+        // Whatever panicked with the lock held left a whole book behind.
+        Arc::clone(&self.book.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// By a logon name in any case: `alice`, `CONTOSO\alice`, `corp.contoso.com\alice`,
     /// `alice@CORP.CONTOSO.COM`, the mail address, a service principal name.
-    pub fn find(&self, name: &str) -> Option<&Entry> {
+    pub fn find(&self, name: &str) -> Option<Arc<Entry>> {
         let name = match name.split_once('\\') {
             Some((domain, name)) if self.is_own(domain) => name,
             Some(_) => return None,
             None => name,
         };
-        let place = self.names.get(&name.to_lowercase()).copied();
-        place
-            .and_then(|place| self.entries.get(place))
-            .or_else(|| self.by_principal(name))
+        let book = self.book();
+        let lower = name.to_lowercase();
+        let place = book
+            .names
+            .get(&lower)
+            .or_else(|| book.principals.get(&lower))?;
+        book.entries.get(*place).cloned()
     }
 
     /// By a service principal name in any case, without realm (`HTTP/intranet.example.com`).
-    pub fn by_principal(&self, name: &str) -> Option<&Entry> {
-        let place = self.principals.get(&name.to_lowercase())?;
-        self.entries.get(*place)
+    pub fn by_principal(&self, name: &str) -> Option<Arc<Entry>> {
+        let book = self.book();
+        let place = book.principals.get(&name.to_lowercase())?;
+        book.entries.get(*place).cloned()
     }
 
     /// Whether this is a name of the domain: NetBIOS or DNS name, in any case.
@@ -170,8 +158,8 @@ impl Accounts {
     }
 
     /// All of them, users first.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        self.book().entries.clone()
     }
 
     /// Verifies a password: what a simple bind of LDAP or HTTP Basic brings.
@@ -179,10 +167,10 @@ impl Accounts {
     /// # Errors
     /// Why the login is refused. A wrong password has been counted; that a password must be
     /// changed is told only to who knows it.
-    pub fn verify(&self, name: &str, password: &str) -> Result<&Person, Refusal> {
+    pub fn verify(&self, name: &str, password: &str) -> Result<Person, Refusal> {
         let entry = self.find(name).ok_or(Refusal::Unknown)?;
-        self.judge(entry, |entry| entry.has_password(password))?;
-        Ok(&entry.account.person)
+        self.judge(&entry, |entry| entry.has_password(password))?;
+        Ok(entry.account.person.clone())
     }
 
     /// Verifies any proof of an account's password: the account's state before, the proof, and its
@@ -223,7 +211,7 @@ impl Accounts {
             threshold,
             window,
             duration,
-        } = self.lockout;
+        } = self.book().lockout;
         if threshold == 0 {
             return;
         }
@@ -238,6 +226,7 @@ impl Accounts {
                 window.as_secs(),
             );
             failures.at.clear();
+            failures.locked_at = Some(now);
             failures.locked_until = now.checked_add(duration);
         }
     }
@@ -245,6 +234,77 @@ impl Accounts {
     /// Forgets the wrong passwords of an account that proved itself.
     pub fn succeeded(&self, entry: &Entry) {
         entry.failures().at.clear();
+    }
+}
+
+impl Book {
+    fn new(
+        settings: &Settings,
+        secrets: &BTreeMap<String, Secret>,
+        before: &[Arc<Entry>],
+    ) -> Result<Self, String> {
+        let realm = &settings.domain.realm;
+        let granting = Account {
+            person: Person {
+                account: KRBTGT.into(),
+                name: KRBTGT.into(),
+                // [MS-DTYP] §2.4.2.4: the same in every domain.
+                rid: 502,
+                ..Person::default()
+            },
+            kind: Kind::Service {
+                principals: vec![format!("{KRBTGT}/{realm}")],
+            },
+            state: State::Active,
+        };
+        let mut book = Self {
+            entries: Vec::new(),
+            names: HashMap::new(),
+            principals: HashMap::new(),
+            lockout: settings.lockout(),
+        };
+        for account in settings.accounts.iter().chain([&granting]) {
+            let name = &account.person.account;
+            let secret = match &account.kind {
+                Kind::User { .. } => None,
+                Kind::Service { .. } => {
+                    let secret = secrets.get(&Domain::secret_of(name));
+                    Some(secret.ok_or_else(|| name.clone())?)
+                }
+            };
+            let as_before = before.iter().find(|entry| {
+                entry.account == *account
+                    && entry.secret.as_ref() == secret
+                    && entry.realm == *realm
+            });
+            let entry = as_before.cloned().unwrap_or_else(|| {
+                Arc::new(Entry {
+                    account: account.clone(),
+                    secret: secret.cloned(),
+                    realm: realm.clone(),
+                    aes256: OnceLock::new(),
+                    aes128: OnceLock::new(),
+                    failures: Mutex::default(),
+                })
+            });
+            book.add(entry);
+        }
+        Ok(book)
+    }
+
+    fn add(&mut self, entry: Arc<Entry>) {
+        let place = self.entries.len();
+        let person = &entry.account.person;
+        let upn = format!("{}@{}", person.account, entry.realm);
+        for name in [&person.account, &upn].into_iter().chain(&person.mail) {
+            self.names.entry(name.to_lowercase()).or_insert(place);
+        }
+        if let Kind::Service { principals } = &entry.account.kind {
+            for principal in principals {
+                self.principals.insert(principal.to_lowercase(), place);
+            }
+        }
+        self.entries.push(entry);
     }
 }
 
@@ -299,6 +359,22 @@ impl Entry {
                 false
             }
             None => false,
+        }
+    }
+
+    /// How logging in went lately.
+    pub fn lately(&self) -> Lately {
+        let locked = self.is_locked();
+        let failures = self.failures();
+        let wall = |at: &Instant| SystemTime::now().checked_sub(at.elapsed());
+        Lately {
+            wrong: u32::try_from(failures.at.len()).unwrap_or(u32::MAX),
+            last_wrong: failures.at.last().and_then(wall),
+            locked_since: failures
+                .locked_at
+                .as_ref()
+                .filter(|_| locked)
+                .and_then(wall),
         }
     }
 

@@ -1,8 +1,10 @@
 //! What the servers of all protocols of a domain controller share.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lab_core::service::{Context, ServiceError, Spans};
+use lab_core::service::{Context, Secret, ServiceError, Spans};
+use serde_json::Value;
 
 use super::accounts::Accounts;
 use super::settings::Settings;
@@ -28,9 +30,7 @@ impl Controller {
     pub fn new(context: &Context) -> Result<Self, ServiceError> {
         let settings: Settings =
             serde_json::from_value(context.settings.borrow().clone()).map_err(ServiceError::new)?;
-        let accounts = Accounts::new(&settings, &context.secrets).map_err(|account| {
-            ServiceError::new(format!("the secret of the account {account} is missing"))
-        })?;
+        let accounts = Accounts::new(&settings, &context.secrets).map_err(missing)?;
         Ok(Self {
             accounts: Arc::new(accounts),
             keytab: Keytab::new(&settings.membership, &context.secrets),
@@ -38,4 +38,25 @@ impl Controller {
             spans: context.spans.clone(),
         })
     }
+
+    /// Takes other settings, such as further users.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; all stays as it was then.
+    pub fn replace(
+        &self,
+        settings: &Value,
+        secrets: &BTreeMap<String, Secret>,
+    ) -> Result<(), ServiceError> {
+        let settings = Self::settings(settings)?;
+        self.accounts.replace(&settings, secrets).map_err(missing)
+    }
+
+    fn settings(settings: &Value) -> Result<Settings, ServiceError> {
+        serde_json::from_value(settings.clone()).map_err(ServiceError::new)
+    }
+}
+
+fn missing(account: String) -> ServiceError {
+    ServiceError::new(format!("the secret of the account {account} is missing"))
 }

@@ -11,7 +11,7 @@ use crate::directory::{Domain, Membership};
 #[derive(Clone, Debug, Default)]
 pub struct Keytab {
     realm: String,
-    /// Service principal names in small letters, without realm.
+    /// Service principal names and account names in small letters, without realm.
     keys: HashMap<String, [Key; 2]>,
 }
 
@@ -25,7 +25,7 @@ impl Keytab {
                 continue;
             };
             let of_account = Etype::ALL.map(|etype| Key::of_secret(etype, secret));
-            for principal in principals {
+            for principal in principals.iter().chain([account]) {
                 keys.insert(principal.to_lowercase(), of_account.clone());
             }
         }

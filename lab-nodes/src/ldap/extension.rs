@@ -78,3 +78,20 @@ impl Code {
     pub const UNAVAILABLE: Self = Self(52);
     pub const UNWILLING_TO_PERFORM: Self = Self(53);
 }
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match *self {
+            Self::SUCCESS => "success",
+            Self::OPERATIONS_ERROR => "operationsError",
+            Self::PROTOCOL_ERROR => "protocolError",
+            Self::TIME_LIMIT_EXCEEDED => "timeLimitExceeded",
+            Self::SIZE_LIMIT_EXCEEDED => "sizeLimitExceeded",
+            Self::UNAVAILABLE_CRITICAL_EXTENSION => "unavailableCriticalExtension",
+            Self::NO_SUCH_OBJECT => "noSuchObject",
+            Self::INVALID_DN_SYNTAX => "invalidDNSyntax",
+            Self(other) => return write!(f, "result {other}"),
+        };
+        f.write_str(name)
+    }
+}

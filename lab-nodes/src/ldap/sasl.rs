@@ -1,6 +1,13 @@
-//! What a GSS-API mechanism does for a bind (RFC 4752, RFC 4178, [MS-NLMP]).
+//! What a mechanism of SASL does for a bind (RFC 4752, RFC 4178, [MS-NLMP]).
 
+use super::extension::Caller;
 use crate::directory::Person;
+
+/// A mechanism that a server has.
+pub trait Mechanism: Send + Sync + 'static {
+    /// Begins a login.
+    fn begin(&self, caller: &Caller) -> Box<dyn Acceptor>;
+}
 
 /// One login by tokens, from its first message to its end. Kerberos, NTLM and SPNEGO are such.
 pub trait Acceptor: Send {
@@ -15,16 +22,20 @@ pub enum Step {
     /// The client is who it says.
     Done(Established),
     /// It is not, or its token is none.
-    Refused {
-        /// Goes back to the client, where the mechanism has words for it (KRB-ERROR).
-        token: Option<Vec<u8>>,
-        /// Who it said it is; empty where that is not known.
-        principal: String,
-        /// A sentence for the log.
-        reason: String,
-        /// AD's error data in the diagnostic message (`52e`, `775`).
-        data: u32,
-    },
+    Refused(Refused),
+}
+
+/// A login that did not hold.
+#[derive(Debug)]
+pub struct Refused {
+    /// Goes back to the client, where the mechanism has words for it (KRB-ERROR).
+    pub token: Option<Vec<u8>>,
+    /// Who it said it is; empty where that is not known.
+    pub principal: String,
+    /// A sentence for those who watch.
+    pub reason: String,
+    /// The number in the diagnostic message: a Win32 error (`52e`).
+    pub data: u32,
 }
 
 /// A login that held.

@@ -43,7 +43,7 @@ impl Verification {
             }
             Question::Person { account } => match self.accounts.find(account) {
                 Some(entry) => {
-                    let admitted = self.accounts.admits(entry);
+                    let admitted = self.accounts.admits(&entry);
                     admitted
                         .map(|()| Verdict::Good {
                             person: entry.person().clone(),
@@ -75,7 +75,7 @@ impl Verification {
         };
         let entry = entry.ok_or("there is no such account")?;
         let mut session_key = None;
-        let judged = self.accounts.judge(entry, |entry| {
+        let judged = self.accounts.judge(&entry, |entry| {
             session_key = entry.password().and_then(|password| {
                 let key = proof::response_key(&proof::nt_hash(password), user, domain);
                 proof::verify(&key, &challenge, response)
