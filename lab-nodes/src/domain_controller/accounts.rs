@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use lab_core::service::Secret;
 
@@ -77,10 +77,22 @@ pub struct Entry {
     failures: Mutex<Failures>,
 }
 
+/// How logging in to an account went lately, in wall-clock time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Wrong passwords that count.
+    pub wrong: u32,
+    /// When the last of them came.
+    pub last_wrong: Option<SystemTime>,
+    /// Since when it is locked.
+    pub locked_since: Option<SystemTime>,
+}
+
 /// Wrong passwords of late.
 #[derive(Debug, Default)]
 struct Failures {
     at: Vec<Instant>,
+    locked_at: Option<Instant>,
     locked_until: Option<Instant>,
 }
 
@@ -214,6 +226,7 @@ impl Accounts {
                 window.as_secs(),
             );
             failures.at.clear();
+            failures.locked_at = Some(now);
             failures.locked_until = now.checked_add(duration);
         }
     }
@@ -346,6 +359,22 @@ impl Entry {
                 false
             }
             None => false,
+        }
+    }
+
+    /// How logging in went lately.
+    pub fn lately(&self) -> Lately {
+        let locked = self.is_locked();
+        let failures = self.failures();
+        let wall = |at: &Instant| SystemTime::now().checked_sub(at.elapsed());
+        Lately {
+            wrong: u32::try_from(failures.at.len()).unwrap_or(u32::MAX),
+            last_wrong: failures.at.last().and_then(wall),
+            locked_since: failures
+                .locked_at
+                .as_ref()
+                .filter(|_| locked)
+                .and_then(wall),
         }
     }
 
