@@ -114,6 +114,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             addresses,
         }],
         secrets: Vec::new(),
+        store: 0,
         peers,
     })
 }
