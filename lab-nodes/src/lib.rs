@@ -7,6 +7,9 @@ pub mod client;
 pub mod directory;
 pub mod dns;
 pub mod http;
+pub mod sql_client;
+pub mod sql_server;
+pub mod tds;
 pub mod tier_web;
 pub mod tls;
 
@@ -15,4 +18,9 @@ use lab_core::service::{Catalogue, Service};
 /// Every service of this project.
 pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
 
-static SERVICES: &[&dyn Service] = &[&dns::Dns, &tier_web::TierWeb, &balancer::LoadBalancer];
+static SERVICES: &[&dyn Service] = &[
+    &dns::Dns,
+    &tier_web::TierWeb,
+    &balancer::LoadBalancer,
+    &sql_server::SqlServer,
+];
