@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::packet::{HEADER, Kind, packets};
 
+/// What a record of TLS begins with (RFC 8446 §5.1); a packet begins with 0x12.
+const RECORDS: std::ops::RangeInclusive<u8> = 0x14..=0x17;
 /// Packets of a handshake.
 const SIZE: usize = 4096;
 
@@ -16,8 +18,13 @@ const SIZE: usize = 4096;
 #[derive(Debug)]
 pub struct Wrapped<S> {
     stream: S,
-    /// What is written is wrapped; what is read may be.
+    /// What is written is wrapped.
     wrapping: bool,
+    /// What is read is wrapped, until a record of TLS begins where a packet should: TLS reads on
+    /// when its handshake is over.
+    unwrapping: bool,
+    /// A packet has been read.
+    begun: bool,
     header: Vec<u8>,
     /// Bytes of the packet in hand that are still to be read.
     left: usize,
@@ -32,6 +39,8 @@ impl<S> Wrapped<S> {
         Self {
             stream,
             wrapping: true,
+            unwrapping: true,
+            begun: false,
             header: Vec::new(),
             left: 0,
             writing: Vec::new(),
@@ -39,14 +48,9 @@ impl<S> Wrapped<S> {
         }
     }
 
-    /// The handshake is done: nothing is wrapped any more.
+    /// The handshake is done: nothing that is written is wrapped any more.
     pub fn unwrap_from_now(&mut self) {
         self.wrapping = false;
-    }
-
-    /// The connection below.
-    pub fn below(&self) -> &S {
-        &self.stream
     }
 }
 
@@ -57,8 +61,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wrapped<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if !this.wrapping && this.left == 0 && this.header.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(context, buffer);
+        if !this.unwrapping {
+            if this.header.is_empty() {
+                return Pin::new(&mut this.stream).poll_read(context, buffer);
+            }
+            let room = this.header.len().min(buffer.remaining());
+            buffer.put_slice(&this.header[..room]);
+            this.header.drain(..room);
+            return Poll::Ready(Ok(()));
         }
         while this.left == 0 {
             let mut bytes = [0; HEADER];
@@ -68,6 +78,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wrapped<S> {
                 return Poll::Ready(Ok(()));
             }
             this.header.extend_from_slice(part.filled());
+            if this.begun && RECORDS.contains(&this.header[0]) {
+                this.unwrapping = false;
+                return self.poll_read(context, buffer);
+            }
             let Some(header) = this.header.first_chunk::<HEADER>() else {
                 continue;
             };
@@ -77,6 +91,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wrapped<S> {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
             }
             this.left = length - HEADER;
+            this.begun = true;
             this.header.clear();
         }
         let mut bytes = [0; 2048];

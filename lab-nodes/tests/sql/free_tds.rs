@@ -1,15 +1,22 @@
 //! FreeTDS' tsql, which knows nothing of this project.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::server::{Folder, NAME, Running, start};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use crate::server::{Folder, Running, start};
 
 /// What tsql says to these lines.
-fn tsql(server: &Running, version: &str, login: [&str; 2], database: &str, lines: &str) -> String {
+async fn tsql(
+    server: &Running,
+    version: &str,
+    login: [&str; 2],
+    database: &str,
+    lines: &str,
+) -> String {
     let folder = Folder::new();
-    let authority = folder.0.join("ca.pem");
-    std::fs::write(&authority, server.authority.root_pem()).unwrap();
+    let authority = server.authority.root_file();
     let config = folder.0.join("freetds.conf");
     let text = format!(
         "[global]\nca file = {}\ncheck certificate hostname = no\nencryption = require\n\
@@ -27,14 +34,17 @@ fn tsql(server: &Running, version: &str, login: [&str; 2], database: &str, lines
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // It may have ended already.
+    let _ = input.write_all(lines.as_bytes()).await;
+    drop(input);
+    let output = child.wait_with_output().await.unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 const SA: [&str; 2] = ["sa", "Passw0rd!"];
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn it_logs_in_in_every_version_and_finishes_a_session() {
     let server = start();
     for version in ["7.1", "7.2", "7.3", "7.4"] {
@@ -48,23 +58,22 @@ async fn it_logs_in_in_every_version_and_finishes_a_session() {
              select body from {table} where id = 1\ngo\nexit\n",
             "x".repeat(3000)
         );
-        let said = tsql(&server, version, SA, "content", &lines);
+        let said = tsql(&server, version, SA, "content", &lines).await;
         assert!(said.contains("1\tZoë\t3000\tOct  9 2013 12:30:00"), "{version}: {said}");
         assert!(said.contains("2\tNULL\tNULL\tNULL"), "{version}: {said}");
         assert!(said.contains(&"x".repeat(3000)), "{version}: {said}");
     }
-    let said = tsql(&server, "7.4", SA, "other", "select db_name()\nuse content\nselect db_name()\ngo\nexit\n");
+    let said = tsql(&server, "7.4", SA, "other", "select db_name()\nuse content\nselect db_name()\ngo\nexit\n").await;
     assert!(said.contains("other") && said.contains("content"), "{said}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn it_is_told_what_is_wrong() {
     let server = start();
-    let said = tsql(&server, "7.4", ["sa", "wrong"], "content", "exit\n");
+    let said = tsql(&server, "7.4", ["sa", "wrong"], "content", "exit\n").await;
     assert!(said.contains("Msg 18456") && said.contains("Login failed for user 'sa'"), "{said}");
-    let said = tsql(&server, "7.4", SA, "nosuch", "exit\n");
+    let said = tsql(&server, "7.4", SA, "nosuch", "exit\n").await;
     assert!(said.contains("Msg 4060"), "{said}");
-    let said = tsql(&server, "7.4", SA, "content", "select 1\nselect * from nosuch\ngo\nexit\n");
+    let said = tsql(&server, "7.4", SA, "content", "select 1\nselect * from nosuch\ngo\nexit\n").await;
     assert!(said.contains("Msg 208") && said.contains("line 2"), "{said}");
-    let _ = NAME;
 }
