@@ -173,6 +173,10 @@ fn of_text(message: &str, line: u32) -> Option<Notice> {
         let text = format!("'{name}' is not a recognized built-in function name.");
         return Some(error(195, 15, text, line));
     }
+    if message.starts_with("not authorized") {
+        let text = "The permission was denied on the object.";
+        return Some(error(229, 14, text.into(), line));
+    }
     if message.contains("has no column named") {
         let name = message.rsplit(' ').next().unwrap_or_default();
         return Some(error(

@@ -133,13 +133,10 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
         .store
         .clone()
         .ok_or_else(|| ServiceError::new("there is no folder to store in"))?;
-    let config = tls::server_config(credential, &context.trust, tls::ClientCertificate::NotAsked)
-        .map_err(ServiceError::new)?;
-    let mut config = tls::server_telling_keys(&config, &context.spans);
-    // Once the handshake is over nothing of TLS may travel in packets: no ticket behind it.
-    let inside = Arc::make_mut(&mut config);
-    inside.send_tls13_tickets = 0;
-    inside.alpn_protocols.clear();
+    // In TDS 7 the client's last words of TLS 1.3 get lost: clients flush them behind the handshake,
+    // where no packet wraps them any more. SQL Server speaks 1.2 there as well.
+    let config = tls::server_config_1_2(credential).map_err(ServiceError::new)?;
+    let config = tls::server_telling_keys(&config, &context.spans);
     let server = Arc::new(Server::new(
         &context.node,
         settings,

@@ -7,5 +7,5 @@ mod authority;
 mod bad_input;
 mod client;
 mod free_tds;
-mod statements;
 mod server;
+mod statements;

@@ -242,6 +242,22 @@ fn is_hint(nodes: &[Node]) -> bool {
     with.is("OPTION") || (with.is("WITH") && inside.iter().all(hint))
 }
 
+/// Functions whose value is a text.
+const TEXTS: [&str; 12] = [
+    "LEFT",
+    "RIGHT",
+    "UPPER",
+    "LOWER",
+    "LTRIM",
+    "RTRIM",
+    "TRIM",
+    "SUBSTRING",
+    "REPLACE",
+    "CONCAT",
+    "DB_NAME",
+    "REVERSE",
+];
+
 /// Whether a `+` stands beside a text, so that it joins.
 fn joins_texts(nodes: &[Node], at: usize) -> bool {
     let is_text = |node: Option<&Node>| {
@@ -253,7 +269,29 @@ fn joins_texts(nodes: &[Node], at: usize) -> bool {
             }))
         )
     };
-    is_text(nodes.get(at + 1)) || (at > 0 && is_text(nodes.get(at - 1)))
+    let gives_text = |name: Option<&Node>, arguments: Option<&Node>| {
+        let (Some(name), Some(Node::Group(inside))) = (name.and_then(Node::keyword), arguments)
+        else {
+            return false;
+        };
+        let to_text = |node: &Node| {
+            let kind = node.keyword().unwrap_or_default();
+            kind != "UNIQUEIDENTIFIER" && define::family(&kind) == define::Family::Text
+        };
+        match name.as_str() {
+            "CAST" => {
+                let kind = inside.iter().skip_while(|node| !node.is("AS")).nth(1);
+                kind.is_some_and(to_text)
+            }
+            "CONVERT" => inside.first().is_some_and(to_text),
+            name => TEXTS.contains(&name),
+        }
+    };
+    let before = |back: usize| at.checked_sub(back).and_then(|at| nodes.get(at));
+    is_text(nodes.get(at + 1))
+        || is_text(before(1))
+        || gives_text(nodes.get(at + 1), nodes.get(at + 2))
+        || gives_text(before(2), before(1))
 }
 
 pub(super) fn leaf(token: &Token, around: &Surroundings) -> Result<String, Notice> {
