@@ -14,6 +14,9 @@ pub mod ldap;
 pub mod login;
 pub mod ntlm;
 pub mod spnego;
+pub mod sql_client;
+pub mod sql_server;
+pub mod tds;
 pub mod tier_web;
 pub mod tls;
 
@@ -27,4 +30,5 @@ static SERVICES: &[&dyn Service] = &[
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
     &domain_controller::DomainController,
+    &sql_server::SqlServer,
 ];

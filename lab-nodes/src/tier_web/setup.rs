@@ -138,6 +138,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             addresses,
         }],
         secrets: Vec::new(),
+        store: 0,
         peers,
     };
     if let Some(login) = login {
