@@ -5,14 +5,23 @@
 pub mod balancer;
 pub mod client;
 pub mod directory;
+pub mod distributed_cache;
 pub mod dns;
 pub mod http;
+pub mod identity_provider;
+pub mod saml;
 pub mod tier_web;
 pub mod tls;
+pub mod ws_federation;
 
 use lab_core::service::{Catalogue, Service};
 
 /// Every service of this project.
 pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
 
-static SERVICES: &[&dyn Service] = &[&dns::Dns, &tier_web::TierWeb, &balancer::LoadBalancer];
+static SERVICES: &[&dyn Service] = &[
+    &dns::Dns,
+    &tier_web::TierWeb,
+    &balancer::LoadBalancer,
+    &identity_provider::IdentityProvider,
+];
