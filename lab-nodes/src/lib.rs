@@ -6,19 +6,23 @@ pub mod balancer;
 pub mod client;
 pub mod der;
 pub mod directory;
+pub mod distributed_cache;
 pub mod dns;
 pub mod domain_controller;
 pub mod http;
+pub mod identity_provider;
 pub mod kerberos;
 pub mod ldap;
 pub mod login;
 pub mod ntlm;
+pub mod saml;
 pub mod spnego;
 pub mod sql_client;
 pub mod sql_server;
 pub mod tds;
 pub mod tier_web;
 pub mod tls;
+pub mod ws_federation;
 
 use lab_core::service::{Catalogue, Service};
 
@@ -30,5 +34,6 @@ static SERVICES: &[&dyn Service] = &[
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
     &domain_controller::DomainController,
+    &identity_provider::IdentityProvider,
     &sql_server::SqlServer,
 ];
