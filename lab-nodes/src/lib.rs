@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod balancer;
+pub mod certificate_services;
 pub mod client;
 pub mod directory;
 pub mod dns;
 pub mod http;
+pub mod revocation;
 pub mod tier_web;
 pub mod tls;
 
@@ -15,4 +17,9 @@ use lab_core::service::{Catalogue, Service};
 /// Every service of this project.
 pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
 
-static SERVICES: &[&dyn Service] = &[&dns::Dns, &tier_web::TierWeb, &balancer::LoadBalancer];
+static SERVICES: &[&dyn Service] = &[
+    &dns::Dns,
+    &tier_web::TierWeb,
+    &balancer::LoadBalancer,
+    &certificate_services::CertificateServices,
+];

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
+use super::authority::Authority;
 use super::spans::Spans;
 use crate::plan::Peer;
 
@@ -106,6 +107,9 @@ pub struct Context {
     pub trust: Vec<CertificateDer<'static>>,
     /// Secrets by the names in [`super::Setup::secrets`].
     pub secrets: BTreeMap<String, Secret>,
+    /// What it needs to speak for the lab's certificate authority, if [`super::Setup::authority`]
+    /// asks for it.
+    pub authority: Option<Authority>,
     /// Other nodes it talks to.
     pub peers: BTreeMap<String, Vec<Peer>>,
     /// Becomes true when it shall end; it has a second to do so.

@@ -113,8 +113,8 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             names: certified,
             addresses,
         }],
-        secrets: Vec::new(),
         peers,
+        ..Setup::default()
     })
 }
 

@@ -6,16 +6,19 @@
 //! - `keys`: its secrets, told to those who watch and asked for them;
 //! - `identity`: which names a verified certificate stands for.
 //!
-//! Nothing here can be told to skip a verification.
+//! Nothing here can be told to skip a verification. Whether a certificate is revoked is
+//! [`crate::revocation`]'s work.
 
 mod client;
 mod identity;
 mod keys;
 mod server;
 
+pub(crate) use client::client_config_with;
 pub use client::{client_config, without_resumption};
 pub use identity::{is_for, name_in, version_of};
 pub use keys::{client_telling_keys, server_telling_keys};
+pub(crate) use server::server_config_with;
 pub use server::{ClientCertificate, server_config};
 
 use std::sync::Arc;
