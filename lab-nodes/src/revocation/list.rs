@@ -53,6 +53,12 @@ impl List {
         if list.issuer().as_raw() != authority.subject().as_raw() {
             return Err(ListError::Stranger);
         }
+        // What the signature does not cover must not differ from what it covers (RFC 5280
+        // §5.1.1.2), or one list has several forms.
+        let signed: &[u8] = list.tbs_cert_list.as_ref();
+        if !agrees(der, signed) || list.signature_value.unused_bits != 0 {
+            return Err(ListError::Signature);
+        }
         list.verify_signature(authority.public_key())
             .map_err(|_| ListError::Signature)?;
         if let Some(unknown) = list.extensions().iter().find(|one| one.critical) {
@@ -96,6 +102,24 @@ impl List {
     pub fn is_older_than(&self, other: &Self) -> bool {
         self.this_update < other.this_update
     }
+}
+
+/// Whether the algorithm that follows what is signed stands byte by byte in it, too. The parser
+/// does not look at every tag of it.
+fn agrees(der: &[u8], signed: &[u8]) -> bool {
+    let Some(at) = der.windows(signed.len()).position(|part| part == signed) else {
+        return false;
+    };
+    let rest = &der[at + signed.len()..];
+    let algorithm = match rest {
+        [0x30, length @ 0..0x80, ..] => rest.get(..2 + usize::from(*length)),
+        _ => None,
+    };
+    algorithm.is_some_and(|algorithm| {
+        signed
+            .windows(algorithm.len())
+            .any(|part| part == algorithm)
+    })
 }
 
 /// A serial number without the zeros in front, of which there may be one for the sign.
