@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod balancer;
+pub mod certificate_services;
 pub mod client;
 pub mod der;
 pub mod directory;
@@ -15,6 +16,7 @@ pub mod kerberos;
 pub mod ldap;
 pub mod login;
 pub mod ntlm;
+pub mod revocation;
 pub mod saml;
 pub mod spnego;
 pub mod sql_client;
@@ -33,6 +35,7 @@ static SERVICES: &[&dyn Service] = &[
     &dns::Dns,
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
+    &certificate_services::CertificateServices,
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
     &sql_server::SqlServer,

@@ -137,9 +137,8 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             names: certified,
             addresses,
         }],
-        secrets: Vec::new(),
-        store: 0,
         peers,
+        ..Setup::default()
     };
     if let Some(login) = login {
         login.add_to(lab, &mut setup);
