@@ -14,8 +14,8 @@ use super::dns;
 use super::line::Line;
 use super::url::Url;
 use crate::http::body::Body;
-use crate::kerberos::initiator::{Held, InitiatorError};
-use crate::kerberos::{self, center::Center, initiator::Initiator as Kerberos};
+use crate::kerberos::center::Center;
+use crate::kerberos::initiator::{self, Held, InitiatorError};
 use crate::ntlm::initiator::{Purpose, Random};
 use crate::ntlm::{Binding, Flags, Initiator};
 use crate::spnego::{Mechanism, NegTokenInit, Token};
@@ -40,7 +40,7 @@ pub async fn ntlm(
     url: &Url,
     make: impl Fn(Option<&str>, bool) -> Result<Request<Body>, Trouble>,
 ) -> Result<Answer, Trouble> {
-    let client = initiator(who);
+    let client = ntlm_initiator(who);
     let first = client.negotiate(Flags::default());
     let field = format!("NTLM {}", BASE64.encode(&first));
     let answer = line.send(make(Some(&field), false)?).await?;
@@ -85,13 +85,15 @@ pub async fn negotiate(
         // It asks nobody who they are.
         return line.send(make(None, true)?).await;
     }
-    let mut offered = answer.header(WWW_AUTHENTICATE.as_str());
-    if !offered.any(|field| field.trim().eq_ignore_ascii_case("negotiate")) {
+    let offered = answer
+        .header(WWW_AUTHENTICATE.as_str())
+        .any(|field| field.trim().eq_ignore_ascii_case("negotiate"));
+    if !offered {
         // It does not do Negotiate, and says so itself.
         return Ok(answer);
     }
     let ticket = ticket(who, &format!("HTTP/{}", url.host)).await?;
-    let (begun, token) = Kerberos::start(&ticket, line.channel.as_ref());
+    let (begun, token) = initiator::Initiator::start(&ticket, line.channel.as_ref());
     let token = NegTokenInit::new(&[Mechanism::Kerberos], Some(token)).write();
     let field = format!("Negotiate {}", BASE64.encode(&token));
     let answer = line.send(make(Some(&field), true)?).await?;
@@ -120,16 +122,16 @@ pub async fn negotiate(
 async fn ticket(who: &HttpLogin, service: &str) -> Result<Held, Trouble> {
     let realm = &who.realm;
     let name = format!("_kerberos._tcp.{}", realm.to_ascii_lowercase());
-    let asked = dns::ask(&DnsAsk {
+    let question = DnsAsk {
         name: name.clone(),
         kind: "SRV".into(),
         ..DnsAsk::default()
-    });
+    };
     let mut last = Trouble::new(
         Fails::Name,
         format!("no server of the realm {realm} is known: there is no record {name}"),
     );
-    for record in asked.await.answers {
+    for record in dns::ask(&question).await.answers {
         // Priority, weight, port, host (RFC 2782).
         let words: Vec<&str> = record.split_whitespace().collect();
         let [_, _, port, host] = words[..] else {
@@ -145,9 +147,9 @@ async fn ticket(who: &HttpLogin, service: &str) -> Result<Held, Trouble> {
         };
         let mut center = Center::new(stream, CENTER);
         let got = async {
-            let granting =
-                kerberos::initiator::login(&mut center, &who.account, &who.password, realm);
-            kerberos::initiator::ticket(&mut center, &granting.await?, service).await
+            let (account, password) = (&who.account, &who.password);
+            let granting = initiator::login(&mut center, account, password, realm).await?;
+            initiator::ticket(&mut center, &granting, service).await
         };
         match got.await {
             Ok(ticket) => return Ok(ticket),
@@ -163,7 +165,7 @@ async fn ticket(who: &HttpLogin, service: &str) -> Result<Held, Trouble> {
     Err(last)
 }
 
-fn initiator(who: &HttpLogin) -> Initiator {
+fn ntlm_initiator(who: &HttpLogin) -> Initiator {
     let (domain, user) = match who.account.split_once('\\') {
         Some((domain, user)) => (domain, user),
         None if who.account.contains('@') => ("", who.account.as_str()),
