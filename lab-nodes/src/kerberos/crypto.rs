@@ -1,8 +1,15 @@
 //! Encryption types, keys, and what is done with them (RFC 3961, RFC 3962).
 
+use std::num::NonZeroU32;
+
 use lab_core::service::Secret;
-use picky_krb::crypto::{Checksum, CipherSuite};
+use picky_krb::crypto::aes::{AesSize, derive_key};
+use picky_krb::crypto::{Checksum, CipherSuite, KERBEROS};
+use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
+
+/// Rounds of string-to-key that peers use unless told otherwise (RFC 3962 §4).
+const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
 
 /// An encryption type that is spoken here, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +108,13 @@ impl Etype {
         16 + self.checksum_size()
     }
 
+    fn size(self) -> AesSize {
+        match self {
+            Self::Aes256Sha1 => AesSize::Aes256,
+            Self::Aes128Sha1 => AesSize::Aes128,
+        }
+    }
+
     fn suite(self) -> CipherSuite {
         match self {
             Self::Aes256Sha1 => CipherSuite::Aes256CtsHmacSha196,
@@ -139,11 +153,14 @@ impl Key {
 
     /// Of a password (string-to-key with the default of 4096 rounds, RFC 3962 §4).
     pub fn of_password(etype: Etype, password: &str, salt: &str) -> Self {
-        let cipher = etype.suite().cipher();
-        let bytes = cipher
-            .generate_key_from_password(password.as_bytes(), salt.as_bytes())
-            // It fails for keys of a wrong size alone, and it makes the key itself.
-            .unwrap_or_default();
+        Self::of_string(etype, password.as_bytes(), salt.as_bytes(), ROUNDS)
+    }
+
+    fn of_string(etype: Etype, password: &[u8], salt: &[u8], rounds: NonZeroU32) -> Self {
+        let mut raw = vec![0; etype.key_size()];
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA1, rounds, salt, password, &mut raw);
+        // It fails for keys of a wrong size alone.
+        let bytes = derive_key(&raw, KERBEROS, &etype.size()).unwrap_or_default();
         Self { etype, bytes }
     }
 
@@ -223,4 +240,129 @@ impl Key {
 pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
     let differing = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
     one.len() == other.len() && differing == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        HEXLOWER.decode(hex.as_bytes()).expect("hexadecimal")
+    }
+
+    #[test]
+    fn passwords_become_the_keys_that_stock_programs_make() {
+        // Made by MIT's ktutil: `addent -password -p alice@CORP.CONTOSO.COM -k 1 -e …`.
+        for (etype, key) in [
+            (
+                Etype::Aes256Sha1,
+                "785823438ef125b05bd698551ad1a8ea38007cad7316ebcc85cc9890e357678e",
+            ),
+            (Etype::Aes128Sha1, "7fa1a45342c4a041cef318a279ba428e"),
+        ] {
+            let made = Key::of_password(etype, "Passw0rd!", "CORP.CONTOSO.COMalice");
+            assert_eq!(HEXLOWER.encode(made.bytes()), key, "{etype}");
+        }
+    }
+
+    #[test]
+    fn strings_become_keys_as_rfc_3962_says() {
+        // RFC 3962 appendix B: rounds, pass phrase, salt, keys of 128 and 256 bits.
+        let clef = bytes("f09d849e");
+        let odd = bytes("1234567878563412");
+        let raeburn = b"ATHENA.MIT.EDUraeburn";
+        for (rounds, phrase, salt, short, long) in [
+            (
+                1,
+                &b"password"[..],
+                &raeburn[..],
+                "42263c6e89f4fc28b8df68ee09799f15",
+                "fe697b52bc0d3ce14432ba036a92e65bbb52280990a2fa27883998d72af30161",
+            ),
+            (
+                2,
+                b"password",
+                raeburn,
+                "c651bf29e2300ac27fa469d693bdda13",
+                "a2e16d16b36069c135d5e9d2e25f896102685618b95914b467c67622225824ff",
+            ),
+            (
+                1200,
+                b"password",
+                raeburn,
+                "4c01cd46d632d01e6dbe230a01ed642a",
+                "55a6ac740ad17b4846941051e1e8b0a7548d93b0ab30a8bc3ff16280382b8c2a",
+            ),
+            (
+                5,
+                b"password",
+                &odd,
+                "e9b23d52273747dd5c35cb55be619d8e",
+                "97a4e786be20d81a382d5ebc96d5909cabcdadc87ca48f574504159f16c36e31",
+            ),
+            (
+                1200,
+                &[b'X'; 65],
+                b"pass phrase exceeds block size",
+                "cb8005dc5f90179a7f02104c0018751d",
+                "d78c5c9cb872a8c9dad4697f0bb5b2d21496c82beb2caeda2112fceea057401b",
+            ),
+            (
+                50,
+                &clef,
+                b"EXAMPLE.COMpianist",
+                "f149c1f2e154a73452d43e7fe62a56e5",
+                "4b6d9839f84406df1f09cc166db4b83c571848b784a3d6bdc346589a3e393f9e",
+            ),
+        ] {
+            let rounds = NonZeroU32::new(rounds).expect("not zero");
+            for (etype, key) in [(Etype::Aes128Sha1, short), (Etype::Aes256Sha1, long)] {
+                let made = Key::of_string(etype, phrase, salt, rounds);
+                assert_eq!(
+                    HEXLOWER.encode(made.bytes()),
+                    key,
+                    "{etype}, {rounds} rounds"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_encrypted_opens_with_the_same_key_and_use_alone() {
+        for etype in Etype::ALL {
+            let key = Key::random(etype);
+            for length in [0, 1, 15, 16, 17, 32, 100] {
+                let plain = vec![7; length];
+                let sealed = key.encrypt(usage::TICKET, &plain);
+                assert_eq!(sealed.len(), length + etype.overhead(), "{etype}, {length}");
+                assert_eq!(key.decrypt(usage::TICKET, &sealed), Ok(plain));
+                assert!(key.decrypt(usage::AS_REP, &sealed).is_err());
+                assert!(Key::random(etype).decrypt(usage::TICKET, &sealed).is_err());
+                for at in 0..sealed.len() {
+                    let mut changed = sealed.clone();
+                    changed[at] ^= 0x80;
+                    assert!(key.decrypt(usage::TICKET, &changed).is_err(), "byte {at}");
+                    assert!(
+                        key.decrypt(usage::TICKET, &sealed[..at]).is_err(),
+                        "{at} bytes"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_secrets_differ_by_type_and_secret() {
+        let one = Secret::new([1; 32]);
+        let long = Key::of_secret(Etype::Aes256Sha1, &one);
+        let short = Key::of_secret(Etype::Aes128Sha1, &one);
+        assert_ne!(long.bytes()[..16], *short.bytes());
+        assert_ne!(
+            long,
+            Key::of_secret(Etype::Aes256Sha1, &Secret::new([2; 32]))
+        );
+        assert_eq!(format!("{long:?}"), "Key(aes256-cts-hmac-sha1-96)");
+    }
 }

@@ -1,0 +1,5 @@
+//! Kerberos as stock clients meet it: MIT's programs against a domain controller on loopback.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod stage;
+mod stock;
