@@ -102,7 +102,10 @@ async fn tls_is_there_from_the_start_or_when_asked_for() {
     let mut stage = Stage::new().await;
     let (plain, secure) = (stage.url(), stage.secure_url());
     let who = ["-D", "EXAMPLE\\alice", "-w", PASSWORD];
-    for ways in [&["-x", "-ZZ", "-H", &plain][..], &["-x", "-H", &secure]] {
+    for ways in [
+        &["-x", "-d", "1", "-ZZ", "-H", &plain][..],
+        &["-x", "-H", &secure],
+    ] {
         let all = [ways, &who].concat();
         assert_eq!(stage.good("ldapwhoami", &all).await, WHO);
         assert_eq!(stage.login().await.3, "password inside TLS");
@@ -199,6 +202,10 @@ async fn without_a_ticket_there_is_no_kerberos() {
 /// Python's ldap3, which logs in by NTLM in the words of Sicily, and by Kerberos without layers.
 const PYTHON: &str = r#"
 import os, ssl, sys
+# Debian calls it by another name, and OpenSSL 3 has no MD4.
+import Cryptodome.Hash.MD4
+sys.modules["Crypto"] = Cryptodome
+sys.modules["Crypto.Hash"] = Cryptodome.Hash
 from ldap3 import *
 from ldap3.core.exceptions import LDAPException
 tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=os.environ["ROOT"], version=ssl.PROTOCOL_TLS_CLIENT)

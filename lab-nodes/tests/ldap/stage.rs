@@ -266,6 +266,8 @@ impl Stage {
                         verified,
                         proof,
                     } = span.deed
+                    // The key distribution center tells of its own.
+                    && method != "kerberos"
                 {
                     return (method, principal, verified, proof);
                 }
