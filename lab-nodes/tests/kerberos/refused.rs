@@ -189,7 +189,7 @@ async fn the_ticket_granting_service_names_what_is_wrong() {
         ),
         (
             Changed {
-                checksum: Some(7),
+                checksum: Some(1),
                 ..default()
             },
             ErrorCode::KRB_AP_ERR_INAPP_CKSUM,

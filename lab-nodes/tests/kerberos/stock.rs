@@ -7,6 +7,8 @@ async fn kinit_gets_a_ticket_and_kvno_one_for_a_service() {
     for (etypes, cipher) in [
         ("", "aes256-cts-hmac-sha1-96"),
         ("aes128-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96"),
+        ("aes256-sha2", "aes256-cts-hmac-sha384-192"),
+        ("aes128-sha2", "aes128-cts-hmac-sha256-128"),
     ] {
         for way in ["udp_preference_limit = 1465", "udp_preference_limit = 1"] {
             let mut dc = start().await;

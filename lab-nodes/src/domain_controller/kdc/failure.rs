@@ -5,7 +5,7 @@ use std::fmt;
 use super::super::accounts::{KRBTGT, Refusal};
 use super::Now;
 use crate::kerberos::Principal;
-use crate::kerberos::messages::{ErrorCode, KdcReq, KrbError};
+use crate::kerberos::messages::{ErrorCode, KdcReqBody, KrbError};
 
 /// A request that is refused.
 #[derive(Debug)]
@@ -16,8 +16,6 @@ pub(super) struct Failure {
     pub text: String,
     /// More, depending on the code.
     pub data: Option<Vec<u8>>,
-    client: Option<Principal>,
-    service: Option<Principal>,
 }
 
 impl Failure {
@@ -26,27 +24,18 @@ impl Failure {
             code,
             text: text.into(),
             data: None,
-            client: None,
-            service: None,
         }
     }
 
-    /// With the names of the request.
-    pub fn about(mut self, request: &KdcReq) -> Self {
-        self.client = request.body.client.clone();
-        self.service = request.body.service.clone();
-        self
-    }
-
-    /// The message; its realm is this one's.
-    pub fn write(&self, realm: &str, now: Now) -> Vec<u8> {
-        let service = self.service.clone();
+    /// The message, with the names of the request as far as there are any; its realm is this one's.
+    pub fn write(&self, request: Option<&KdcReqBody>, realm: &str, now: Now) -> Vec<u8> {
+        let service = request.and_then(|body| body.service.clone());
         let service = service.unwrap_or_else(|| Principal::service(KRBTGT, realm));
         KrbError {
             client_time: None,
             time: (now.time, now.micros),
             code: self.code,
-            client: self.client.clone(),
+            client: request.and_then(|body| body.client.clone()),
             service,
             text: Some(self.text.clone()),
             data: self.data.clone(),
@@ -57,9 +46,6 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(client) = &self.client {
-            write!(f, "{client}: ")?;
-        }
         write!(f, "{}: {}", self.code, self.text)
     }
 }

@@ -81,8 +81,11 @@ impl Kdc {
                 tracing::warn!("a message from {from} is refused: {malformed}");
                 // [APPLICATION 10] and [APPLICATION 12] are requests, broken or not.
                 return matches!(bytes.first(), Some(0x6a | 0x6c)).then(|| {
-                    Failure::new(ErrorCode::KRB_ERR_GENERIC, malformed.to_string())
-                        .write(&self.accounts.domain.realm, now)
+                    Failure::new(ErrorCode::KRB_ERR_GENERIC, malformed.to_string()).write(
+                        None,
+                        &self.accounts.domain.realm,
+                        now,
+                    )
                 });
             }
         };
@@ -119,14 +122,15 @@ impl Kdc {
                 Some(granted.answer)
             }
             Err(failure) => {
-                let failure = failure.about(&request);
+                let client = request.body.client.as_ref();
+                let client = client.map_or_else(String::new, |client| format!("{client}: "));
                 // That a client must prove itself is how every login begins.
                 if failure.code == ErrorCode::KDC_ERR_PREAUTH_REQUIRED {
-                    tracing::debug!("{from}: {failure}");
+                    tracing::debug!("{from}: {client}{failure}");
                 } else {
-                    tracing::info!("{from}: {failure}");
+                    tracing::info!("{from}: {client}{failure}");
                 }
-                Some(failure.write(&self.accounts.domain.realm, now))
+                Some(failure.write(Some(&request.body), &self.accounts.domain.realm, now))
             }
         }
     }

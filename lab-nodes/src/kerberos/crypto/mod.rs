@@ -285,7 +285,7 @@ fn random<const COUNT: usize>() -> [u8; COUNT] {
 }
 
 /// Compares in a time that does not tell where the two part.
-pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     let differing = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
     one.len() == other.len() && differing == 0
 }
