@@ -72,8 +72,8 @@ pub struct Entry {
     pub account: Account,
     secret: Option<Secret>,
     realm: String,
-    aes256: OnceLock<Key>,
-    aes128: OnceLock<Key>,
+    /// Keys in the order of [`Etype::ALL`], made when they are first asked for.
+    keys: [OnceLock<Key>; Etype::ALL.len()],
     failures: Mutex<Failures>,
 }
 
@@ -283,8 +283,7 @@ impl Book {
                     account: account.clone(),
                     secret: secret.cloned(),
                     realm: realm.clone(),
-                    aes256: OnceLock::new(),
-                    aes128: OnceLock::new(),
+                    keys: Default::default(),
                     failures: Mutex::default(),
                 })
             });
@@ -338,10 +337,8 @@ impl Entry {
 
     /// Its long-term key of a type.
     pub fn key(&self, etype: Etype) -> &Key {
-        let place = match etype {
-            Etype::Aes256Sha1 => &self.aes256,
-            Etype::Aes128Sha1 => &self.aes128,
-        };
+        let at = Etype::ALL.iter().position(|one| *one == etype);
+        let place = &self.keys[at.unwrap_or_default()];
         place.get_or_init(|| match (&self.account.kind, &self.secret) {
             (Kind::User { password }, _) => Key::of_password(etype, password, &self.salt()),
             (Kind::Service { .. }, Some(secret)) => Key::of_secret(etype, secret),

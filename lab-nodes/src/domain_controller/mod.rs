@@ -19,6 +19,7 @@ pub mod settings;
 
 pub use accounts::{Accounts, Entry, Refusal};
 pub use controller::Controller;
+pub use kdc::Kdc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

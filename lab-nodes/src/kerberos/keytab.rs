@@ -12,7 +12,7 @@ use crate::directory::{Domain, Membership};
 pub struct Keytab {
     realm: String,
     /// Service principal names and account names in small letters, without realm.
-    keys: HashMap<String, [Key; 2]>,
+    keys: HashMap<String, [Key; Etype::ALL.len()]>,
 }
 
 impl Keytab {

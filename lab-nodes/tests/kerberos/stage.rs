@@ -56,6 +56,11 @@ fn user(name: &str, state: State) -> Account {
     }
 }
 
+/// A host whose tickets have no room in a datagram.
+pub fn long_host() -> String {
+    "host.".repeat(120) + "contoso.com"
+}
+
 fn web_account() -> Account {
     Account {
         person: Person {
@@ -63,7 +68,7 @@ fn web_account() -> Account {
             ..Person::default()
         },
         kind: Kind::Service {
-            principals: vec!["HTTP/localhost".into(), "host/web.contoso.com".into()],
+            principals: vec!["HTTP/localhost".into(), format!("HTTP/{}", long_host())],
         },
         state: State::Active,
     }
@@ -199,7 +204,7 @@ impl Running {
 
 /// What a stock client needs: a krb5.conf, and a place for its tickets.
 pub struct Client {
-    folder: PathBuf,
+    pub folder: PathBuf,
 }
 
 impl Drop for Client {

@@ -1,23 +1,32 @@
-//! Encryption types, keys, and what is done with them (RFC 3961, RFC 3962).
+//! Encryption types, keys, and what is done with them (RFC 3961, RFC 3962, RFC 8009).
+
+mod cts;
+mod sha2;
 
 use std::num::NonZeroU32;
 
 use lab_core::service::Secret;
-use picky_krb::crypto::aes::{AesSize, derive_key};
-use picky_krb::crypto::{Checksum, CipherSuite, KERBEROS};
+use picky_krb::crypto::aes::{AesSize, HmacSha196Aes128, HmacSha196Aes256, derive_key};
+use picky_krb::crypto::{Checksum, Cipher, CipherSuite, KERBEROS};
 use ring::pbkdf2;
 use ring::rand::{SecureRandom, SystemRandom};
+
+use self::sha2::Sha2;
 
 /// Rounds of string-to-key that peers use unless told otherwise (RFC 3962 §4).
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
 
-/// An encryption type that is spoken here, the strongest first.
+/// An encryption type that is spoken here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Etype {
     /// 18 (RFC 3962).
     Aes256Sha1,
     /// 17 (RFC 3962).
     Aes128Sha1,
+    /// 20 (RFC 8009).
+    Aes256Sha2,
+    /// 19 (RFC 8009).
+    Aes128Sha2,
 }
 
 /// What a key is used for (RFC 4120 §7.5.1, RFC 4121 §2).
@@ -58,14 +67,21 @@ pub mod usage {
 pub struct BadIntegrity;
 
 impl Etype {
-    /// All, the strongest first.
-    pub const ALL: [Self; 2] = [Self::Aes256Sha1, Self::Aes128Sha1];
+    /// All, those that every domain controller knows first.
+    pub const ALL: [Self; 4] = [
+        Self::Aes256Sha1,
+        Self::Aes128Sha1,
+        Self::Aes256Sha2,
+        Self::Aes128Sha2,
+    ];
 
     /// Its number (RFC 3961 §8).
     pub fn number(self) -> i32 {
         match self {
             Self::Aes256Sha1 => 18,
             Self::Aes128Sha1 => 17,
+            Self::Aes256Sha2 => 20,
+            Self::Aes128Sha2 => 19,
         }
     }
 
@@ -79,14 +95,16 @@ impl Etype {
         match self {
             Self::Aes256Sha1 => "aes256-cts-hmac-sha1-96",
             Self::Aes128Sha1 => "aes128-cts-hmac-sha1-96",
+            Self::Aes256Sha2 => "aes256-cts-hmac-sha384-192",
+            Self::Aes128Sha2 => "aes128-cts-hmac-sha256-128",
         }
     }
 
     /// Bytes of a key.
     pub fn key_size(self) -> usize {
         match self {
-            Self::Aes256Sha1 => 32,
-            Self::Aes128Sha1 => 16,
+            Self::Aes256Sha1 | Self::Aes256Sha2 => 32,
+            Self::Aes128Sha1 | Self::Aes128Sha2 => 16,
         }
     }
 
@@ -95,12 +113,18 @@ impl Etype {
         match self {
             Self::Aes256Sha1 => 16,
             Self::Aes128Sha1 => 15,
+            Self::Aes256Sha2 => 20,
+            Self::Aes128Sha2 => 19,
         }
     }
 
     /// Bytes of its required checksum.
     pub fn checksum_size(self) -> usize {
-        12
+        match self {
+            Self::Aes256Sha1 | Self::Aes128Sha1 => 12,
+            Self::Aes256Sha2 => 24,
+            Self::Aes128Sha2 => 16,
+        }
     }
 
     /// Bytes by which a sealed text is longer than the plain one.
@@ -108,18 +132,28 @@ impl Etype {
         16 + self.checksum_size()
     }
 
-    fn size(self) -> AesSize {
-        match self {
-            Self::Aes256Sha1 => AesSize::Aes256,
-            Self::Aes128Sha1 => AesSize::Aes128,
+    fn family(self) -> Family {
+        match Sha2::of(self) {
+            Some(kind) => Family::Sha2(kind),
+            None if self.key_size() == 32 => Family::Sha1(AesSize::Aes256),
+            None => Family::Sha1(AesSize::Aes128),
         }
     }
+}
 
-    fn suite(self) -> CipherSuite {
-        match self {
-            Self::Aes256Sha1 => CipherSuite::Aes256CtsHmacSha196,
-            Self::Aes128Sha1 => CipherSuite::Aes128CtsHmacSha196,
-        }
+/// How a type encrypts.
+enum Family {
+    /// RFC 3962.
+    Sha1(AesSize),
+    /// RFC 8009.
+    Sha2(Sha2),
+}
+
+/// The cipher of RFC 3962 with keys of a size.
+fn cipher(size: &AesSize) -> Box<dyn Cipher> {
+    match size {
+        AesSize::Aes256 => CipherSuite::Aes256CtsHmacSha196.cipher(),
+        AesSize::Aes128 => CipherSuite::Aes128CtsHmacSha196.cipher(),
     }
 }
 
@@ -151,16 +185,13 @@ impl Key {
         })
     }
 
-    /// Of a password (string-to-key with the default of 4096 rounds, RFC 3962 §4).
+    /// Of a password (string-to-key with the usual number of rounds: RFC 3962 §4, RFC 8009 §4).
     pub fn of_password(etype: Etype, password: &str, salt: &str) -> Self {
-        Self::of_string(etype, password.as_bytes(), salt.as_bytes(), ROUNDS)
-    }
-
-    fn of_string(etype: Etype, password: &[u8], salt: &[u8], rounds: NonZeroU32) -> Self {
-        let mut raw = vec![0; etype.key_size()];
-        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA1, rounds, salt, password, &mut raw);
-        // It fails for keys of a wrong size alone.
-        let bytes = derive_key(&raw, KERBEROS, &etype.size()).unwrap_or_default();
+        let (password, salt) = (password.as_bytes(), salt.as_bytes());
+        let bytes = match etype.family() {
+            Family::Sha1(size) => of_string(&size, password, salt, ROUNDS),
+            Family::Sha2(kind) => kind.of_string(password, salt),
+        };
         Self { etype, bytes }
     }
 
@@ -179,10 +210,7 @@ impl Key {
     /// # Panics
     /// If the kernel has no random bytes: nothing can be kept secret then.
     pub fn random(etype: Etype) -> Self {
-        let mut bytes = vec![0; etype.key_size()];
-        SystemRandom::new()
-            .fill(&mut bytes)
-            .expect("the kernel gives random bytes");
+        let bytes = random::<32>()[..etype.key_size()].to_vec();
         Self { etype, bytes }
     }
 
@@ -196,13 +224,15 @@ impl Key {
         &self.bytes
     }
 
-    /// Encrypts, with a checksum inside.
+    /// Encrypts, with a checksum that finds changes.
     pub fn encrypt(&self, usage: i32, plain: &[u8]) -> Vec<u8> {
-        let cipher = self.etype.suite().cipher();
-        cipher
-            .encrypt(&self.bytes, usage, plain)
+        match self.etype.family() {
             // It fails for keys of a wrong size alone, which no `Key` has.
-            .unwrap_or_default()
+            Family::Sha1(size) => cipher(&size)
+                .encrypt(&self.bytes, usage, plain)
+                .unwrap_or_default(),
+            Family::Sha2(kind) => kind.encrypt(&self.bytes, usage, random(), plain),
+        }
     }
 
     /// Decrypts what [`Self::encrypt`] made.
@@ -210,23 +240,21 @@ impl Key {
     /// # Errors
     /// It was made with another key or for another use, or was changed since.
     pub fn decrypt(&self, usage: i32, sealed: &[u8]) -> Result<Vec<u8>, BadIntegrity> {
-        let cipher = self.etype.suite().cipher();
-        cipher
-            .decrypt(&self.bytes, usage, sealed)
-            .map_err(|_| BadIntegrity)
+        let plain = match self.etype.family() {
+            Family::Sha1(size) => cipher(&size).decrypt(&self.bytes, usage, sealed).ok(),
+            Family::Sha2(kind) => kind.decrypt(&self.bytes, usage, sealed),
+        };
+        plain.ok_or(BadIntegrity)
     }
 
     /// The required checksum of its type.
     pub fn checksum(&self, usage: i32, data: &[u8]) -> Vec<u8> {
-        let checksum = match self.etype {
-            Etype::Aes256Sha1 => {
-                picky_krb::crypto::aes::HmacSha196Aes256.checksum(&self.bytes, usage, data)
-            }
-            Etype::Aes128Sha1 => {
-                picky_krb::crypto::aes::HmacSha196Aes128.checksum(&self.bytes, usage, data)
-            }
-        };
-        checksum.unwrap_or_default()
+        match self.etype.family() {
+            Family::Sha1(AesSize::Aes256) => HmacSha196Aes256.checksum(&self.bytes, usage, data),
+            Family::Sha1(AesSize::Aes128) => HmacSha196Aes128.checksum(&self.bytes, usage, data),
+            Family::Sha2(kind) => return kind.checksum(&self.bytes, usage, data),
+        }
+        .unwrap_or_default()
     }
 
     /// Whether a checksum is that of the data.
@@ -234,6 +262,26 @@ impl Key {
         let own = self.checksum(usage, data);
         !own.is_empty() && is_same(&own, checksum)
     }
+}
+
+/// String-to-key of RFC 3962 §4.
+fn of_string(size: &AesSize, password: &[u8], salt: &[u8], rounds: NonZeroU32) -> Vec<u8> {
+    let mut raw = vec![0; size.key_length()];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA1, rounds, salt, password, &mut raw);
+    // It fails for keys of a wrong size alone.
+    derive_key(&raw, KERBEROS, size).unwrap_or_default()
+}
+
+/// Random bytes.
+///
+/// # Panics
+/// If the kernel has none: nothing can be kept secret then.
+fn random<const COUNT: usize>() -> [u8; COUNT] {
+    let mut bytes = [0; COUNT];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the kernel gives random bytes");
+    bytes
 }
 
 /// Compares in a time that does not tell where the two part.
@@ -261,6 +309,11 @@ mod tests {
                 "785823438ef125b05bd698551ad1a8ea38007cad7316ebcc85cc9890e357678e",
             ),
             (Etype::Aes128Sha1, "7fa1a45342c4a041cef318a279ba428e"),
+            (
+                Etype::Aes256Sha2,
+                "7313499695134dafabca77a43656eb1088f57a7d416af470caf82148e99ba858",
+            ),
+            (Etype::Aes128Sha2, "d8f29c1ccdee45359e03662afe40057c"),
         ] {
             let made = Key::of_password(etype, "Passw0rd!", "CORP.CONTOSO.COMalice");
             assert_eq!(HEXLOWER.encode(made.bytes()), key, "{etype}");
@@ -318,13 +371,9 @@ mod tests {
             ),
         ] {
             let rounds = NonZeroU32::new(rounds).expect("not zero");
-            for (etype, key) in [(Etype::Aes128Sha1, short), (Etype::Aes256Sha1, long)] {
-                let made = Key::of_string(etype, phrase, salt, rounds);
-                assert_eq!(
-                    HEXLOWER.encode(made.bytes()),
-                    key,
-                    "{etype}, {rounds} rounds"
-                );
+            for (size, key) in [(AesSize::Aes128, short), (AesSize::Aes256, long)] {
+                let made = of_string(&size, phrase, salt, rounds);
+                assert_eq!(HEXLOWER.encode(&made), key, "{rounds} rounds");
             }
         }
     }
