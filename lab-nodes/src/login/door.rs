@@ -265,11 +265,10 @@ impl Door {
         let identity = Identity {
             person,
             method: Method::Negotiate,
-            proof: format!(
-                "Kerberos ticket for {}, {}",
-                accepted.service,
-                accepted.etype.name()
-            ),
+            proof: match accepted.bound {
+                true => format!("{}, bound to the TLS connection", accepted.proof()),
+                false => accepted.proof(),
+            },
         };
         welcome(&identity, conversation);
         let answer = answer.map(|token| with_token(Way::Negotiate, &token));

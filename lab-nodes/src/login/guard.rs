@@ -35,8 +35,8 @@ pub(super) struct Inner {
 
 impl Guard {
     /// Of a service, from its settings and its context, in which [`Login::add_to`] asked for what is
-    /// needed. `certificate`: the one that clients see, when nothing before this server ends TLS;
-    /// a login that is bound to another one is refused then (RFC 5929 §4).
+    /// needed. `certificate`: the one that this server shows. A login that is bound to another one is
+    /// refused (RFC 5929 §4), unless a proxy ends TLS before this server.
     ///
     /// # Errors
     /// The node has no certificate to show to a controller.
@@ -65,6 +65,7 @@ impl Guard {
             target: target(&login, &context.node, &context.fqdn),
             kerberos: (!keytab.is_empty()).then(|| Acceptor::new(keytab)),
             binding: certificate
+                .filter(|_| login.direct)
                 .and_then(|credential| credential.chain.first())
                 .map(|leaf| binding::to_certificate(leaf)),
         };

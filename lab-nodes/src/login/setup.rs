@@ -1,4 +1,4 @@
-use lab_core::check::{Lab, Node};
+use lab_core::check::{BalancerMode, Lab, Node};
 use lab_core::plan::Peer;
 use lab_core::service::Setup;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub struct Login {
     pub methods: Methods,
     /// The domain, and the accounts that the node's services run under.
     pub membership: Membership,
+    /// Clients come to it themselves: no proxy ends their TLS.
+    pub direct: bool,
 }
 
 impl Login {
@@ -27,6 +29,7 @@ impl Login {
         Some(Self {
             methods,
             membership: Membership::of(lab, node)?,
+            direct: !is_published(lab, node),
         })
     }
 
@@ -50,4 +53,15 @@ impl Login {
             .peers
             .insert(CONTROLLERS.to_owned(), controllers.collect());
     }
+}
+
+/// Whether a proxy ends TLS before this node.
+fn is_published(lab: &Lab, node: &Node) -> bool {
+    lab.balancers.values().any(|balancer| match &balancer.mode {
+        BalancerMode::Layer7 { sites, .. } => sites
+            .iter()
+            .flat_map(|site| &site.pool.members)
+            .any(|member| member.name == node.name),
+        BalancerMode::Layer4 { .. } => false,
+    })
 }

@@ -92,6 +92,7 @@ pub fn settings() -> Settings {
         lockout_after: LOCKED_AFTER,
         lockout_within: 600,
         lockout_for: 600,
+        ..Settings::default()
     }
 }
 

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../web/authority.rs"]
+#[allow(dead_code)]
 mod authority;
+mod built_in;
 mod controller;
 mod made_to_measure;
 mod site;

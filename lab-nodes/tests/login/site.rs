@@ -68,6 +68,7 @@ impl Stage {
                 domain: domain(),
                 ..Membership::default()
             },
+            direct: true,
         };
         // The first of them is not there: it is asked in vain.
         let mut dead = controller.peer.clone();

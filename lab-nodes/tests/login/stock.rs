@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use lab_nodes::login::Way;
 use tokio::process::Command;
 
 use crate::controller::{LOCKS, PASSWORD};
@@ -116,7 +117,8 @@ async fn curl_logs_in_by_basic_and_only_inside_tls() {
 
 #[tokio::test]
 async fn a_body_is_sent_through_the_whole_login() {
-    let stage = Stage::new().await;
+    // Of several ways, curl takes Negotiate before it sees that it has no ticket.
+    let stage = Stage::offering(&[Way::Ntlm, Way::Basic]).await;
     let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join(format!("upload-{}", std::process::id()));
     std::fs::write(&file, vec![b'x'; 300_000]).unwrap();
@@ -172,7 +174,7 @@ async fn nobody_is_refused_because_no_controller_answers() {
 /// requests-ntlm binds its login to the server's certificate and signs its messages.
 #[tokio::test]
 async fn python_logs_in_by_ntlm_with_a_mic_and_bound_to_the_connection() {
-    let stage = Stage::offering(&[lab_nodes::login::Way::Ntlm]).await;
+    let stage = Stage::offering(&[Way::Ntlm]).await;
     let script = format!(
         "import requests, requests_ntlm, socket\n\
          real = socket.getaddrinfo\n\
