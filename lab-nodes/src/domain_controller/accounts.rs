@@ -92,7 +92,8 @@ pub struct Lately {
 #[derive(Debug, Default)]
 struct Failures {
     at: Vec<Instant>,
-    locked_at: Option<Instant>,
+    last: Option<SystemTime>,
+    locked_at: Option<SystemTime>,
     locked_until: Option<Instant>,
 }
 
@@ -218,6 +219,7 @@ impl Accounts {
         let mut failures = entry.failures();
         failures.at.retain(|at| now.duration_since(*at) < window);
         failures.at.push(now);
+        failures.last = Some(SystemTime::now());
         if failures.at.len() >= threshold as usize {
             tracing::warn!(
                 "{} is locked for {} s: {threshold} wrong passwords within {} s",
@@ -225,8 +227,7 @@ impl Accounts {
                 duration.as_secs(),
                 window.as_secs(),
             );
-            failures.at.clear();
-            failures.locked_at = Some(now);
+            failures.locked_at = Some(SystemTime::now());
             failures.locked_until = now.checked_add(duration);
         }
     }
@@ -353,6 +354,7 @@ impl Entry {
             Some(until) if Instant::now() < until => true,
             Some(_) => {
                 failures.locked_until = None;
+                failures.at.clear();
                 false
             }
             None => false,
@@ -363,15 +365,10 @@ impl Entry {
     pub fn lately(&self) -> Lately {
         let locked = self.is_locked();
         let failures = self.failures();
-        let wall = |at: &Instant| SystemTime::now().checked_sub(at.elapsed());
         Lately {
             wrong: u32::try_from(failures.at.len()).unwrap_or(u32::MAX),
-            last_wrong: failures.at.last().and_then(wall),
-            locked_since: failures
-                .locked_at
-                .as_ref()
-                .filter(|_| locked)
-                .and_then(wall),
+            last_wrong: failures.last,
+            locked_since: failures.locked_at.filter(|_| locked),
         }
     }
 
