@@ -102,10 +102,7 @@ async fn tls_is_there_from_the_start_or_when_asked_for() {
     let mut stage = Stage::new().await;
     let (plain, secure) = (stage.url(), stage.secure_url());
     let who = ["-D", "EXAMPLE\\alice", "-w", PASSWORD];
-    for ways in [
-        &["-x", "-d", "1", "-ZZ", "-H", &plain][..],
-        &["-x", "-H", &secure],
-    ] {
+    for ways in [&["-x", "-ZZ", "-H", &plain][..], &["-x", "-H", &secure]] {
         let all = [ways, &who].concat();
         assert_eq!(stage.good("ldapwhoami", &all).await, WHO);
         assert_eq!(stage.login().await.3, "password inside TLS");
@@ -122,7 +119,7 @@ async fn tls_is_there_from_the_start_or_when_asked_for() {
         PASSWORD,
     ];
     stage.bad("ldapwhoami", &twice).await;
-    let address = format!("ldaps://127.0.0.1:{}", stage.secure.port());
+    let address = format!("ldaps://[::ffff:127.0.0.1]:{}", stage.secure.port());
     stage.bad("ldapwhoami", &["-x", "-H", &address]).await;
 }
 
@@ -164,14 +161,19 @@ async fn a_ticket_opens_the_directory_with_every_layer() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             let found = String::from_utf8_lossy(&output.stdout).into_owned();
             assert!(output.status.success(), "{mechanism} {most}: {said}");
-            assert!(said.contains(strength), "{mechanism} {most}: {said}");
+            // MIT's library always asks for both in SPNEGO, or for none.
+            let negotiated = mechanism == "GSSAPI" || most != "1";
+            assert!(
+                said.contains(strength) || !negotiated,
+                "{mechanism} {most}: {said}"
+            );
             assert!(found.contains("mail: alice@example.com\n"), "{found}");
             let (told, principal, verified, proof) = stage.login().await;
             assert_eq!(
                 (told.as_str(), principal.as_str(), verified),
                 (method, "alice", true)
             );
-            assert!(proof.contains("ldap/localhost"), "{proof}");
+            assert!(proof.contains("ldap/127.0.0.1"), "{proof}");
         }
         // Inside TLS without a layer of its own.
         let bind = ["-Y", mechanism, "-ZZ", "-Q", "-H", &plain];
@@ -209,8 +211,8 @@ sys.modules["Crypto.Hash"] = Cryptodome.Hash
 from ldap3 import *
 from ldap3.core.exceptions import LDAPException
 tls = Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=os.environ["ROOT"], version=ssl.PROTOCOL_TLS_CLIENT)
-server = Server("localhost", port=int(os.environ["PLAIN"]), get_info=ALL, tls=tls)
-secure = Server("localhost", port=int(os.environ["SECURE"]), use_ssl=True, get_info=ALL, tls=tls)
+server = Server("127.0.0.1", port=int(os.environ["PLAIN"]), get_info=ALL, tls=tls)
+secure = Server("127.0.0.1", port=int(os.environ["SECURE"]), use_ssl=True, get_info=ALL, tls=tls)
 base = "DC=corp,DC=example,DC=com"
 def who(connection):
     print(connection.extend.standard.who_am_i())
@@ -220,8 +222,8 @@ for place in (server, secure):
 for login in ({"user": "EXAMPLE\\alice", "password": "wrong"}, {"user": "EXAMPLE\\dora", "password": "Passw0rd!"}):
     c = Connection(server, authentication=NTLM, **login)
     print(c.bind(), c.result["description"], c.result["message"].split("data ")[-1].split(",")[0])
-c = Connection(server, "alice@corp.example.com", "Passw0rd!", raise_exceptions=True)
-c.start_tls(); c.bind(); who(c)
+c = Connection(server, "alice@corp.example.com", "Passw0rd!")
+print(c.start_tls(), c.bind()); who(c)
 found = c.extend.standard.paged_search(base, "(objectClass=*)", attributes=["cn"], paged_size=3, generator=False)
 print(len(found) == len({entry["dn"] for entry in found}), len(found) > 9)
 c.search(base, "(sAMAccountName=alice)", attributes=ALL_ATTRIBUTES)
@@ -247,6 +249,7 @@ async fn pythons_ldap3_finishes_its_session() {
         "u:EXAMPLE\\alice",
         "False invalidCredentials 52e",
         "False invalidCredentials 533",
+        "True True",
         "u:EXAMPLE\\alice",
         "True True",
         "True 38 2013",

@@ -17,8 +17,8 @@ async fn the_root_entry_is_everybodys_and_nothing_else_is() {
         "supportedControl: 1.2.840.113556.1.4.319",
         "supportedExtension: 1.3.6.1.4.1.1466.20037",
         "supportedCapabilities: 1.2.840.113556.1.4.800",
-        "dnsHostName: localhost",
-        "ldapServiceName: corp.example.com:localhost$@CORP.EXAMPLE.COM",
+        "dnsHostName: dc1.corp.example.com",
+        "ldapServiceName: corp.example.com:dc1$@CORP.EXAMPLE.COM",
         "domainFunctionality: 6",
     ] {
         assert!(found.lines().any(|own| own == line), "{line} in {found}");
@@ -109,9 +109,9 @@ async fn filters_find_what_they_say() {
         ("(pwdLastSet<=0)", &["pia"]),
         (
             "(&(primaryGroupID>=515)(objectClass=computer))",
-            &["LOCALHOST$", "WEB1$"],
+            &["DC1$", "WEB1$"],
         ),
-        ("(servicePrincipalName=ldap/localhost)", &["svc-directory"]),
+        ("(servicePrincipalName=ldap/127.0.0.1)", &["svc-directory"]),
         ("(anr=ali)", &["alice"]),
         ("(anr==Alice Adams)", &["alice"]),
         ("(cn=Bob, the \\22Baker\\22)", &["bob"]),

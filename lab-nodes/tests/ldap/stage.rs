@@ -24,7 +24,9 @@ pub const PASSWORD: &str = "Passw0rd!";
 /// Wrong passwords that lock an account.
 pub const LOCKS: u32 = 3;
 pub const BASE: &str = "DC=corp,DC=example,DC=com";
-const HOST: &str = "localhost";
+/// Its address is its name: libldap takes `localhost` for the name of the machine it runs on.
+const HOST: &str = "127.0.0.1";
+const FQDN: &str = "dc1.corp.example.com";
 
 pub struct Stage {
     pub plain: SocketAddr,
@@ -130,11 +132,11 @@ impl Stage {
         let context = Context {
             lab: "test".into(),
             node: "dc1".into(),
-            fqdn: HOST.into(),
+            fqdn: FQDN.into(),
             addresses: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
             settings: receiver,
             listeners: listeners.into(),
-            credentials: [("node".into(), authority.credential(&[HOST]))].into(),
+            credentials: [("node".into(), authority.credential(&[FQDN, HOST]))].into(),
             trust: vec![authority.root.clone()],
             secrets: [secret("krbtgt", 7), secret("svc-directory", 9)].into(),
             peers: BTreeMap::new(),
@@ -172,7 +174,7 @@ impl Stage {
              dns_canonicalize_hostname = false\n rdns = false\n udp_preference_limit = 1\n \
              default_ccache_name = FILE:{}/tickets\n\
              [realms]\n CORP.EXAMPLE.COM = {{\n  kdc = {}\n }}\n\
-             [domain_realm]\n {HOST} = CORP.EXAMPLE.COM\n",
+",
             self.folder.display(),
             self.kerberos,
         );
