@@ -59,6 +59,11 @@ fn heads_on_their_way_through_the_balancer_never_panic() {
 }
 
 #[test]
+fn questions_about_certificates_and_lists_never_panic() {
+    replay(&["fuzz/corpus/revocation"], targets::revocation);
+}
+
+#[test]
 fn frames_from_a_link_never_panic() {
     replay(&["fuzz/corpus/packet"], targets::packet);
 }
