@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
+use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use lab_core::check::{load_text, render};
@@ -19,6 +20,7 @@ use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
 use lab_nodes::client::form;
 use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
+use lab_nodes::certificate_services::Question;
 use lab_nodes::dns::Dns;
 use lab_nodes::domain_controller::settings::Settings;
 use lab_nodes::domain_controller::{Accounts, Kdc};
@@ -32,6 +34,8 @@ use lab_nodes::kerberos::{Acceptor, Keytab};
 use lab_nodes::login::extended;
 use lab_nodes::ntlm;
 use lab_nodes::spnego;
+use lab_nodes::revocation::List;
+use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
 pub fn lab_file(bytes: &[u8]) {
@@ -366,8 +370,26 @@ pub fn http(bytes: &[u8]) {
         }
         assert!(request.uri().authority().is_none());
         let path = request.uri().path().to_ascii_lowercase();
-        assert!(!path.contains("/../") && !path.contains("%2f"), "{path}");
+        let path = path.replace("%2f", "/");
+        assert!(!path.contains("/../"), "{path}");
     }
+}
+
+/// What is asked of certificate services, by POST and by GET, and a revocation list as services get
+/// it. Nobody can sign one without the key: whatever is read is refused or is the one of the corpus.
+pub fn revocation(bytes: &[u8]) {
+    let by_post = Question::read(bytes);
+    let by_get = Question::read_path(&BASE64.encode(bytes));
+    assert_eq!(by_post.ok(), by_get.ok());
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Question::read_path(text);
+    }
+    let authority = include_bytes!("authority.der");
+    if let Ok(list) = List::read(bytes, authority) {
+        assert!(bytes == include_bytes!("corpus/revocation/list"));
+        assert!(!list.revokes(&CertificateDer::from(&authority[..])));
+    }
+    assert!(List::read(bytes, bytes).is_err());
 }
 
 fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
