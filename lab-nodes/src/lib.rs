@@ -2,11 +2,14 @@
 //! namespace, a route or a rule: it asks the engine (see [`lab_core::service`]).
 #![forbid(unsafe_code)]
 
+pub mod application_tier;
 pub mod balancer;
 pub mod client;
 pub mod directory;
 pub mod dns;
 pub mod http;
+pub mod sharepoint_batch;
+pub mod sharepoint_search;
 pub mod sql_client;
 pub mod sql_server;
 pub mod tds;
@@ -23,4 +26,6 @@ static SERVICES: &[&dyn Service] = &[
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
     &sql_server::SqlServer,
+    &sharepoint_search::SharePointSearch,
+    &sharepoint_batch::SharePointBatch,
 ];
