@@ -2,6 +2,7 @@
 //! namespace, a route or a rule: it asks the engine (see [`lab_core::service`]).
 #![forbid(unsafe_code)]
 
+pub mod application_tier;
 pub mod balancer;
 pub mod certificate_services;
 pub mod client;
@@ -18,6 +19,8 @@ pub mod login;
 pub mod ntlm;
 pub mod revocation;
 pub mod saml;
+pub mod sharepoint_batch;
+pub mod sharepoint_search;
 pub mod spnego;
 pub mod sql_client;
 pub mod sql_server;
@@ -38,5 +41,7 @@ static SERVICES: &[&dyn Service] = &[
     &certificate_services::CertificateServices,
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
+    &sharepoint_batch::SharePointBatch,
+    &sharepoint_search::SharePointSearch,
     &sql_server::SqlServer,
 ];

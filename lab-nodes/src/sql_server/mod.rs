@@ -128,7 +128,7 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
     let credential = context
         .credentials
         .get(setup::CERTIFICATE)
-        .ok_or_else(|| ServiceError::new("the certificate `sql` is missing"))?;
+        .ok_or_else(|| ServiceError::new("the node's certificate is missing"))?;
     let store = context
         .store
         .clone()

@@ -1,6 +1,6 @@
 //! From options and lab to what the service needs. Pure.
 
-use lab_core::plan::{CertificatePlan, Listen, Transport};
+use lab_core::plan::{Listen, Transport};
 use lab_core::service::{OptionError, Setup, SetupRequest};
 
 use super::database::MASTER;
@@ -9,7 +9,7 @@ use super::settings::Settings;
 use crate::sql_client::secret_of;
 
 /// The certificate it shows.
-pub(super) const CERTIFICATE: &str = "sql";
+pub(super) const CERTIFICATE: &str = "node";
 /// Its listener.
 pub(super) const LISTENER: &str = "tds";
 /// What its databases hold at most, in MiB, unless the lab file says.
@@ -71,12 +71,6 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             .map(|(name, login)| (name.to_lowercase(), login.password.clone()))
             .collect(),
     };
-    let mut names = vec![node.fqdn.to_ascii_lowercase()];
-    names.extend(node.aliases.iter().map(|name| name.to_ascii_lowercase()));
-    names.dedup();
-    let addresses = (node.attachments.iter())
-        .flat_map(|attachment| &attachment.addresses)
-        .map(|prefix| prefix.addr());
     Ok(Setup {
         settings: serde_json::to_value(settings).unwrap_or_default(),
         listens: vec![Listen {
@@ -84,12 +78,6 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             protocol: Transport::Tcp,
             address: None,
             port: options.port(),
-        }],
-        certificates: vec![CertificatePlan {
-            id: CERTIFICATE.to_owned(),
-            subject: node.fqdn.to_ascii_lowercase(),
-            names,
-            addresses: addresses.collect(),
         }],
         secrets,
         store: u64::from(options.megabytes.unwrap_or(MEGABYTES)) << 20,

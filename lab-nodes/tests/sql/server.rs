@@ -84,7 +84,7 @@ pub fn start_in(folder: &Path) -> Running {
         addresses: vec![],
         settings,
         listeners: vec![("tds".into(), Listener::Tcp(listener))],
-        credentials: BTreeMap::from([("sql".to_owned(), authority.credential(&[NAME]))]),
+        credentials: BTreeMap::from([("node".to_owned(), authority.credential(&[NAME]))]),
         trust: vec![authority.root.clone()],
         secrets: BTreeMap::from([(secret_of("farm"), secret())]),
         store: Some(folder.to_owned()),

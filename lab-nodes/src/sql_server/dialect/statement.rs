@@ -519,7 +519,7 @@ mod tests {
         );
         assert_eq!(
             verbs("with c as (select 1 a) select * from c"),
-            ["Select/13"]
+            ["Select/12"]
         );
         assert_eq!(
             verbs("declare @a int = 1, @b decimal(9,2) set @a = 2 select @a = 1"),

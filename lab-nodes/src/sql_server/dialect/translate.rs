@@ -427,7 +427,7 @@ mod tests {
             ),
             "CREATE TABLE t (Id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \
              Name NVARCHAR_MAX COLLATE NOCASE NOT NULL DEFAULT '', Body VARBINARY_MAX, \
-             At DATETIME2(7) DEFAULT (getdate()), CONSTRAINT u UNIQUE (Name))"
+             At DATETIME2(7) DEFAULT (getdate ()), CONSTRAINT u UNIQUE (Name))"
         );
         assert_eq!(
             translated("CREATE UNIQUE NONCLUSTERED INDEX i ON dbo.t (a) INCLUDE (b)"),
