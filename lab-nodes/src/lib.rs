@@ -2,6 +2,7 @@
 //! namespace, a route or a rule: it asks the engine (see [`lab_core::service`]).
 #![forbid(unsafe_code)]
 
+pub mod application_tier;
 pub mod balancer;
 pub mod client;
 pub mod der;
@@ -13,7 +14,12 @@ pub mod kerberos;
 pub mod ldap;
 pub mod login;
 pub mod ntlm;
+pub mod sharepoint_batch;
+pub mod sharepoint_search;
 pub mod spnego;
+pub mod sql_client;
+pub mod sql_server;
+pub mod tds;
 pub mod tier_web;
 pub mod tls;
 
@@ -27,4 +33,7 @@ static SERVICES: &[&dyn Service] = &[
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
     &domain_controller::DomainController,
+    &sharepoint_batch::SharePointBatch,
+    &sharepoint_search::SharePointSearch,
+    &sql_server::SqlServer,
 ];

@@ -47,6 +47,7 @@ fn node(name: &str, router: bool, on: &[(&str, &[&str])]) -> (String, NodePlan) 
         files: Vec::new(),
         certificates: Vec::new(),
         secrets: Vec::new(),
+        store: 0,
         processes: Vec::new(),
         env: BTreeMap::new(),
         limits: Limits::default(),

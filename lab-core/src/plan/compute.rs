@@ -83,6 +83,7 @@ fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {
         files: files::of(lab, node),
         certificates: certificates::of(node, setups.iter().map(|(_, setup): &(_, Setup)| setup)),
         secrets: secrets_of(&setups),
+        store: setups.iter().map(|(_, setup)| setup.store).sum(),
         processes: processes::of(lab, node, setups),
         env: node.env.clone(),
         limits: node.limits.clone(),

@@ -371,6 +371,7 @@ fn must_restart(old: &NodePlan, new: &NodePlan) -> bool {
     old.fqdn != new.fqdn
         || old.certificates != new.certificates
         || old.secrets != new.secrets
+        || old.store != new.store
         || old.env != new.env
         || old.limits != new.limits
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -106,6 +107,9 @@ pub struct Context {
     pub trust: Vec<CertificateDer<'static>>,
     /// Secrets by the names in [`super::Setup::secrets`].
     pub secrets: BTreeMap<String, Secret>,
+    /// A folder for what it stores, where [`super::Setup::store`] asks for one. What is written there
+    /// outlives the service's process and the node, and goes with the lab.
+    pub store: Option<PathBuf>,
     /// Other nodes it talks to.
     pub peers: BTreeMap<String, Vec<Peer>>,
     /// Becomes true when it shall end; it has a second to do so.

@@ -81,6 +81,7 @@ impl Service for Echo {
             }],
             certificates: Vec::new(),
             secrets: Vec::new(),
+            store: 0,
             peers: BTreeMap::new(),
         })
     }
