@@ -7,13 +7,16 @@ pub mod balancer;
 pub mod client;
 pub mod der;
 pub mod directory;
+pub mod distributed_cache;
 pub mod dns;
 pub mod domain_controller;
 pub mod http;
+pub mod identity_provider;
 pub mod kerberos;
 pub mod ldap;
 pub mod login;
 pub mod ntlm;
+pub mod saml;
 pub mod sharepoint_batch;
 pub mod sharepoint_search;
 pub mod spnego;
@@ -22,6 +25,7 @@ pub mod sql_server;
 pub mod tds;
 pub mod tier_web;
 pub mod tls;
+pub mod ws_federation;
 
 use lab_core::service::{Catalogue, Service};
 
@@ -33,6 +37,7 @@ static SERVICES: &[&dyn Service] = &[
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
     &domain_controller::DomainController,
+    &identity_provider::IdentityProvider,
     &sharepoint_batch::SharePointBatch,
     &sharepoint_search::SharePointSearch,
     &sql_server::SqlServer,
