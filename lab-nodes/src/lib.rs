@@ -9,6 +9,7 @@ pub mod dns;
 pub mod http;
 pub mod tier_web;
 pub mod tls;
+pub mod wopi;
 
 use lab_core::service::{Catalogue, Service};
 
