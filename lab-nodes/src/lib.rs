@@ -27,6 +27,7 @@ pub mod sql_server;
 pub mod tds;
 pub mod tier_web;
 pub mod tls;
+pub mod wopi;
 pub mod ws_federation;
 
 use lab_core::service::{Catalogue, Service};

@@ -144,6 +144,14 @@ impl TokenCache {
         }
     }
 
+    /// What this member knows of a token by itself.
+    pub fn knows(&self, token: &Token) -> Option<Vec<u8>> {
+        match self.shared.get(&token.key())?.state {
+            State::Held(value) => Some(value),
+            State::Claimed(_) | State::Gone => None,
+        }
+    }
+
     /// Ends a token everywhere.
     pub async fn remove(&self, token: &Token) {
         let key = token.key();

@@ -34,8 +34,7 @@ impl Signer {
             PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
             _ => return Err(SignError("its key is of an unknown kind".to_owned())),
         };
-        let encoded = BASE64.encode(credential.key.secret_der());
-        let pem = format!("-----BEGIN {kind}-----\n{encoded}\n-----END {kind}-----\n");
+        let pem = pem(kind, credential.key.secret_der());
         let key = bergshamra::keys::loader::load_pem_auto(pem.as_bytes(), None)
             .map_err(|error| SignError(error.to_string()))?;
         let algorithm = if key.algorithm_name() == "RSA" {
@@ -89,6 +88,20 @@ impl Signer {
             self.algorithm
         )
     }
+}
+
+/// In lines of 64 characters (RFC 7468 §2).
+fn pem(kind: &str, der: &[u8]) -> String {
+    let encoded = BASE64.encode(der);
+    let mut pem = format!("-----BEGIN {kind}-----\n");
+    for (at, character) in encoded.chars().enumerate() {
+        if at > 0 && at % 64 == 0 {
+            pem.push('\n');
+        }
+        pem.push(character);
+    }
+    pem.push_str(&format!("\n-----END {kind}-----\n"));
+    pem
 }
 
 /// An id that was never there before: 128 random bits, in letters that an id may begin with.

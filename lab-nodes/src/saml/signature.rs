@@ -37,7 +37,8 @@ pub(super) fn verify(
     let mut keys = KeysManager::new();
     keys.add_key(key);
     let mut context = DsigContext::new(keys);
-    for name in IDS {
+    // Those that it does not take for ids by itself.
+    for name in ["ResponseID", "RequestID"] {
         context.add_id_attr(name);
     }
     let verified =
