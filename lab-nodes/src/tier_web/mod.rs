@@ -3,7 +3,7 @@
 //!
 //! - `options`: what a lab file says, and what is wrong with it;
 //! - `setup`: from that and the lab to `settings`;
-//! - `site`: a request and its answer;
+//! - `site`: a request and its answer; one of its hosts may be for people alone who signed in;
 //! - `tier`: asking the members of another tier.
 
 mod options;
@@ -25,9 +25,11 @@ use lab_core::service::{
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::distributed_cache::TokenCache;
 use crate::http::standing::{self, Line, Standing};
 use crate::http::{accept, body, dial};
 use crate::tls;
+use crate::ws_federation::Door;
 use settings::Settings;
 
 /// How long a health check may take.
@@ -87,11 +89,20 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
     let server = tls::server_telling_keys(&server, &context.spans);
     let client = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
+    let (door, _upkeep) = match settings.sign_in.clone() {
+        Some(sign_in) => {
+            let (cache, upkeep) = TokenCache::start(&mut context).await?;
+            let door = Door::new(sign_in.party, &context.trust, cache);
+            (Some((sign_in.host, door)), Some(upkeep))
+        }
+        None => (None, None),
+    };
     let site = Arc::new(site::Site::new(
         &context.node,
         &context.peers,
         settings,
         client,
+        door,
     ));
 
     let mut doors = JoinSet::new();

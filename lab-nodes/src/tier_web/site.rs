@@ -19,7 +19,9 @@ use crate::http::asked::Asked;
 use crate::http::body::{self, Body};
 use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
 use crate::http::{host, page};
+use crate::saml::Claims;
 use crate::tls;
+use crate::ws_federation::{Door, Passed};
 
 /// Longest body of a request that is read and thrown away, in bytes.
 const LONGEST_BODY: usize = 1 << 20;
@@ -30,6 +32,8 @@ pub(super) struct Site {
     settings: RwLock<Arc<Settings>>,
     tiers: BTreeMap<String, Tier>,
     client: Arc<ClientConfig>,
+    /// The door of a host.
+    door: Option<(String, Door)>,
 }
 
 impl Site {
@@ -38,6 +42,7 @@ impl Site {
         peers: &BTreeMap<String, Vec<Peer>>,
         settings: Settings,
         client: Arc<ClientConfig>,
+        door: Option<(String, Door)>,
     ) -> Self {
         Self {
             node: node.to_owned(),
@@ -47,6 +52,7 @@ impl Site {
                 .map(|(name, peers)| (name.clone(), Tier::new(peers)))
                 .collect(),
             client,
+            door,
         }
     }
 
@@ -67,9 +73,9 @@ impl Site {
         let asked = Asked::new(&request);
         let (head, incoming) = request.into_parts();
         let mut response = match body::read(incoming, LONGEST_BODY).await {
-            Ok(_) => {
-                self.reply(&settings, visitor, &Request::from_parts(head, ()))
-                    .await
+            Ok(body) => {
+                let request = Request::from_parts(head, ());
+                self.reply(&settings, visitor, &request, &body).await
             }
             Err(trouble) => {
                 let status = match trouble {
@@ -98,6 +104,7 @@ impl Site {
         settings: &Settings,
         visitor: &Visitor,
         request: &Request<()>,
+        body: &[u8],
     ) -> Response<Body> {
         let Some(host) = host::of(request) else {
             return page::line(
@@ -109,7 +116,22 @@ impl Site {
             let refusal = format!("{} does not serve {host}.", self.node);
             return page::line(StatusCode::MISDIRECTED_REQUEST, &refusal);
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if request.uri().path() == HEALTH && reads(request.method()) {
+            let mut response = page::line(StatusCode::OK, &format!("{} is well.", self.node));
+            TierPath::of(&self.node).write(response.headers_mut());
+            return response;
+        }
+        let mut who = None;
+        if let Some((_, door)) = self.door.as_ref().filter(|(name, _)| *name == host) {
+            match door.pass(request, body, &visitor.conversation).await {
+                Passed::In(claims) => who = Some(claims),
+                Passed::Answered(mut response) => {
+                    TierPath::of(&self.node).write(response.headers_mut());
+                    return *response;
+                }
+            }
+        }
+        if !reads(request.method()) {
             let mut response = page::line(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Only GET and HEAD are served here.",
@@ -117,11 +139,6 @@ impl Site {
             response
                 .headers_mut()
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        if request.uri().path() == HEALTH {
-            let mut response = page::line(StatusCode::OK, &format!("{} is well.", self.node));
-            TierPath::of(&self.node).write(response.headers_mut());
             return response;
         }
         if !admits(settings, visitor) {
@@ -148,7 +165,14 @@ impl Site {
                 Answer::Missing(tier) => return self.unavailable(settings, &tier),
             }
         }
-        self.welcome(settings, visitor, &host, request.headers(), &path)
+        self.welcome(
+            settings,
+            visitor,
+            &host,
+            request.headers(),
+            &path,
+            who.as_deref(),
+        )
     }
 
     async fn ask(&self, ask: &Ask, target: &str, conversation: &Conversation) -> Answer {
@@ -165,6 +189,7 @@ impl Site {
         host: &str,
         headers: &HeaderMap,
         path: &TierPath,
+        who: Option<&Claims>,
     ) -> Response<Body> {
         let client = visitor.address.ip().to_canonical().to_string();
         let took_part = path.to_string();
@@ -178,6 +203,16 @@ impl Site {
             ("Client", client.as_str()),
         ];
         rows.extend(forwarded.map(|from| ("Forwarded for", from)));
+        let roles = who
+            .map(|claims| claims.roles().join(", "))
+            .unwrap_or_default();
+        if let Some(claims) = who {
+            rows.extend([
+                ("Signed in", claims.name()),
+                ("Account", claims.subject.as_str()),
+            ]);
+            rows.push(("Roles", &roles));
+        }
         rows.push(("Took part", &took_part));
         let mut response = page::page(StatusCode::OK, host, &rows);
         path.write(response.headers_mut());
@@ -200,6 +235,10 @@ impl Site {
         }
         response
     }
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Whether this client may ask: everybody, any node of the lab, or the peers by name.
