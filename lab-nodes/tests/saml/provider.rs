@@ -386,8 +386,6 @@ fn request(id: &str, more: &str) -> String {
 async fn a_login_by_saml_2_that_python3_saml_asks_for_and_accepts() {
     let provider = Provider::start();
     let script = provider.authority.write("sp.py", SP_SCRIPT);
-    let certificate = provider.authority.credential(&[SIGNING]);
-    drop(certificate);
     let metadata = provider
         .curl(
             "jar",
