@@ -18,9 +18,9 @@ use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
 use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
+use lab_nodes::certificate_services::Question;
 use lab_nodes::client::form;
 use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
-use lab_nodes::certificate_services::Question;
 use lab_nodes::dns::Dns;
 use lab_nodes::domain_controller::settings::Settings;
 use lab_nodes::domain_controller::{Accounts, Kdc};
@@ -33,8 +33,8 @@ use lab_nodes::kerberos::messages::{
 use lab_nodes::kerberos::{Acceptor, Keytab};
 use lab_nodes::login::extended;
 use lab_nodes::ntlm;
-use lab_nodes::spnego;
 use lab_nodes::revocation::List;
+use lab_nodes::spnego;
 use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.

@@ -66,6 +66,9 @@ fn messages_of_ntlm_never_panic() {
 #[test]
 fn pages_with_forms_never_panic() {
     replay(&["fuzz/corpus/form"], targets::form);
+}
+
+#[test]
 fn questions_about_certificates_and_lists_never_panic() {
     replay(&["fuzz/corpus/revocation"], targets::revocation);
 }
