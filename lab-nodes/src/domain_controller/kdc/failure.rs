@@ -27,6 +27,23 @@ impl Failure {
         }
     }
 
+    /// Whether it says of the client that it is not who it says, or may not be.
+    pub fn is_about_the_client(&self) -> bool {
+        [
+            ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN,
+            ErrorCode::KDC_ERR_CLIENT_REVOKED,
+            ErrorCode::KDC_ERR_KEY_EXPIRED,
+            ErrorCode::KDC_ERR_PREAUTH_FAILED,
+            ErrorCode::KRB_AP_ERR_BAD_INTEGRITY,
+            ErrorCode::KRB_AP_ERR_BADMATCH,
+            ErrorCode::KRB_AP_ERR_MODIFIED,
+            ErrorCode::KRB_AP_ERR_REPEAT,
+            ErrorCode::KRB_AP_ERR_SKEW,
+            ErrorCode::KRB_AP_ERR_TKT_EXPIRED,
+        ]
+        .contains(&self.code)
+    }
+
     /// The message, with the names of the request as far as there are any; its realm is this one's.
     pub fn write(&self, request: Option<&KdcReqBody>, realm: &str, now: Now) -> Vec<u8> {
         let service = request.and_then(|body| body.service.clone());
