@@ -2,10 +2,16 @@
 //! committed corpora, by an ordinary test. None may panic, whatever the bytes are.
 #![allow(dead_code)]
 
+#[path = "directory.rs"]
+mod directory;
+
+pub use directory::ldap;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
+use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use lab_core::check::{load_text, render};
@@ -17,6 +23,8 @@ use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
 use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
+use lab_nodes::certificate_services::Question;
+use lab_nodes::client::form;
 use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
 use lab_nodes::dns::Dns;
 use lab_nodes::domain_controller::settings::Settings;
@@ -28,7 +36,11 @@ use lab_nodes::kerberos::messages::{
     KdcRep, KdcReq, KrbError,
 };
 use lab_nodes::kerberos::{Acceptor, Keytab};
+use lab_nodes::login::extended;
+use lab_nodes::ntlm;
+use lab_nodes::revocation::List;
 use lab_nodes::spnego;
+use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
 pub fn lab_file(bytes: &[u8]) {
@@ -77,6 +89,66 @@ pub fn netlink(bytes: &[u8]) {
             None => assert_eq!(id, comment),
         }
     }
+}
+
+/// A message of NTLM, a response in it, and the answer of a domain controller.
+pub fn ntlm(bytes: &[u8]) {
+    if let Ok(message) = ntlm::wire::Challenge::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE;
+        let again = ntlm::wire::Challenge { flags, ..message };
+        let read = ntlm::wire::Challenge::read(&again.write()).expect("what was written");
+        assert_eq!((read.challenge, read.info), (again.challenge, again.info));
+        let who = ntlm::Initiator::default();
+        let random = ntlm::initiator::Random {
+            challenge: [1; 8],
+            session_key: [2; 16],
+        };
+        let first = who.negotiate(ntlm::Flags::SEAL);
+        let _ = who.authenticate(&first, bytes, &Default::default(), random, 0);
+    }
+    if let Ok(message) = ntlm::wire::Authenticate::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE | ntlm::Flags::VERSION;
+        let again = ntlm::wire::Authenticate { flags, ..message };
+        let read = ntlm::wire::Authenticate::read(&again.write()).expect("what was written");
+        assert_eq!((read.user, read.nt), (again.user, again.nt));
+    }
+    // A login: the first message is the beginning, the third the rest.
+    let target = ntlm::Target::default();
+    let (first, third) = bytes.split_at(bytes.len().min(40));
+    for first in [
+        first,
+        &ntlm::Initiator::default().negotiate(ntlm::Flags::SIGN),
+    ] {
+        let Ok((acceptor, _)) = ntlm::Acceptor::challenge(first, &target, [3; 8], 0) else {
+            continue;
+        };
+        for third in [third, bytes] {
+            let acceptor = ntlm::Acceptor::challenge(first, &target, [3; 8], 0);
+            let attempt = acceptor.and_then(|(acceptor, _)| acceptor.authenticate(third));
+            if let Ok(attempt) = attempt {
+                assert!(!attempt.response().is_empty());
+                let _ = attempt.conclude(&[4; 16], Some(ntlm::Binding([5; 16])));
+            }
+        }
+        drop(acceptor);
+    }
+    if let Ok(Some(length)) = extended::length(bytes) {
+        assert!(length <= extended::LONGEST);
+    }
+    let _ = extended::read(bytes);
+}
+
+/// A page that a browser without a screen looks for forms in.
+pub fn form(bytes: &[u8]) {
+    let Ok(page) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let sent = match form::find(page) {
+        Some(form::Form::Password(fields)) => fields.filled_in("alice", "a&b=c"),
+        Some(form::Form::SentByItself(fields)) => fields.sent(),
+        None => return,
+    };
+    assert!(sent.content.is_ascii() && !sent.content.contains(' '));
 }
 
 /// A frame from a link.
@@ -303,8 +375,26 @@ pub fn http(bytes: &[u8]) {
         }
         assert!(request.uri().authority().is_none());
         let path = request.uri().path().to_ascii_lowercase();
-        assert!(!path.contains("/../") && !path.contains("%2f"), "{path}");
+        let path = path.replace("%2f", "/");
+        assert!(!path.contains("/../"), "{path}");
     }
+}
+
+/// What is asked of certificate services, by POST and by GET, and a revocation list as services get
+/// it. Nobody can sign one without the key: whatever is read is refused or is the one of the corpus.
+pub fn revocation(bytes: &[u8]) {
+    let by_post = Question::read(bytes);
+    let by_get = Question::read_path(&BASE64.encode(bytes));
+    assert_eq!(by_post.ok(), by_get.ok());
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Question::read_path(text);
+    }
+    let authority = include_bytes!("authority.der");
+    if let Ok(list) = List::read(bytes, authority) {
+        assert!(bytes == include_bytes!("corpus/revocation/list"));
+        assert!(!list.revokes(&CertificateDer::from(&authority[..])));
+    }
+    assert!(List::read(bytes, bytes).is_err());
 }
 
 fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {

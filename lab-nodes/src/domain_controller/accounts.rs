@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use lab_core::service::Secret;
 
@@ -77,10 +77,23 @@ pub struct Entry {
     failures: Mutex<Failures>,
 }
 
+/// How logging in to an account went lately, in wall-clock time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lately {
+    /// Wrong passwords that count.
+    pub wrong: u32,
+    /// When the last of them came.
+    pub last_wrong: Option<SystemTime>,
+    /// Since when it is locked.
+    pub locked_since: Option<SystemTime>,
+}
+
 /// Wrong passwords of late.
 #[derive(Debug, Default)]
 struct Failures {
     at: Vec<Instant>,
+    last: Option<SystemTime>,
+    locked_at: Option<SystemTime>,
     locked_until: Option<Instant>,
 }
 
@@ -206,6 +219,7 @@ impl Accounts {
         let mut failures = entry.failures();
         failures.at.retain(|at| now.duration_since(*at) < window);
         failures.at.push(now);
+        failures.last = Some(SystemTime::now());
         if failures.at.len() >= threshold as usize {
             tracing::warn!(
                 "{} is locked for {} s: {threshold} wrong passwords within {} s",
@@ -213,7 +227,7 @@ impl Accounts {
                 duration.as_secs(),
                 window.as_secs(),
             );
-            failures.at.clear();
+            failures.locked_at = Some(SystemTime::now());
             failures.locked_until = now.checked_add(duration);
         }
     }
@@ -340,9 +354,21 @@ impl Entry {
             Some(until) if Instant::now() < until => true,
             Some(_) => {
                 failures.locked_until = None;
+                failures.at.clear();
                 false
             }
             None => false,
+        }
+    }
+
+    /// How logging in went lately.
+    pub fn lately(&self) -> Lately {
+        let locked = self.is_locked();
+        let failures = self.failures();
+        Lately {
+            wrong: u32::try_from(failures.at.len()).unwrap_or(u32::MAX),
+            last_wrong: failures.last,
+            locked_since: failures.locked_at.filter(|_| locked),
         }
     }
 

@@ -1,17 +1,18 @@
 //! `domain-controller`: the directory of the lab as its clients meet it: Kerberos on 88 (UDP and
-//! TCP), and what else asks the same accounts.
+//! TCP), LDAP on 389 and 636, which also verifies logins for member servers.
 //!
 //! - `settings`: options and lab → what it knows;
 //! - `accounts`: the store that every protocol verifies logins with, lock-out included;
 //! - `controller`: the store and what goes with it, handed to the server of each protocol;
 //! - `kdc`: the key distribution center, and `doors`, its sockets;
-//! - `run`: all protocols, until it is told to stop. LDAP (389, 636) and the verification of NTLM
-//!   logins for member servers start there, too: a listener in `settings`, a line in `run`.
+//! - `ldap`: the directory's tree, and the logins that lead to it, for the server of [`crate::ldap`];
+//! - `run`: all protocols, until it is told to stop.
 
 pub mod accounts;
 mod controller;
 mod doors;
 mod kdc;
+mod ldap;
 mod probe;
 mod run;
 pub mod settings;
@@ -38,7 +39,7 @@ impl Service for DomainController {
     }
 
     fn about(&self) -> &'static str {
-        "the lab's directory: Kerberos tickets for its accounts"
+        "the lab's directory: Kerberos and LDAP for its accounts"
     }
 
     fn options_schema(&self) -> Value {
@@ -54,6 +55,10 @@ impl Service for DomainController {
     }
 
     fn probe(&self, probe: Probe) -> BoxFuture<'static, Result<(), ProbeError>> {
-        probe::run(probe).boxed()
+        async move {
+            probe::run(probe.clone()).await?;
+            crate::ldap::probe(&probe).await
+        }
+        .boxed()
     }
 }

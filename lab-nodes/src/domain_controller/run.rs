@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::controller::Controller;
 use super::doors;
 use super::kdc::Kdc;
+use super::ldap;
 use super::settings::KERBEROS;
 
 pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
@@ -23,6 +24,7 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
         let spans = context.spans.clone();
         tasks.spawn(doors::serve_tcp(Arc::clone(&kdc), listener, spans));
     }
+    let directory = ldap::start(&mut context, &controller, &mut tasks)?;
     let _ = context.report.send(Report::Ready);
     let mut settings = context.settings.clone();
     let secrets = context.secrets.clone();
@@ -34,6 +36,7 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
                     return Ok(());
                 }
                 let taken = controller.replace(&settings.borrow_and_update(), &secrets);
+                let taken = taken.and_then(|()| directory.replace(&settings.borrow()));
                 if let Err(error) = taken {
                     tracing::error!("the new accounts are not taken: {error}");
                 }

@@ -10,11 +10,15 @@ use serde_json::Value;
 
 use super::accounts::{self, Lockout};
 use crate::directory::{Account, Domain, Membership};
+use crate::ldap;
 
 /// The name of the listeners of Kerberos, UDP and TCP.
 pub(super) const KERBEROS: &str = "kerberos";
 /// RFC 4120 §7.2.1.
 pub(super) const KERBEROS_PORT: u16 = 88;
+/// The names of the listeners of LDAP, that inside TLS being the second.
+pub(super) const LDAP: &str = "ldap";
+pub(super) const LDAPS: &str = "ldaps";
 
 /// Options of `domain-controller`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
@@ -23,6 +27,8 @@ struct Options {
     /// When wrong passwords lock an account.
     #[serde(default)]
     lockout: LockoutOptions,
+    /// LDAP takes passwords outside TLS, too; so it does unless this is `false`.
+    plain_passwords: Option<bool>,
 }
 
 /// When wrong passwords lock an account.
@@ -53,6 +59,12 @@ pub struct Settings {
     pub lockout_within: u64,
     /// Seconds that an account stays locked.
     pub lockout_for: u64,
+    /// Fully qualified names of the domain's other machines.
+    #[serde(default)]
+    pub computers: Vec<String>,
+    /// LDAP refuses passwords outside TLS.
+    #[serde(default)]
+    pub refuses_plain_passwords: bool,
 }
 
 impl Settings {
@@ -78,7 +90,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             vec![mistake(
                 "",
                 &format!("the options of domain-controller: {error}"),
-                "it takes `lockout: { after: 5, within: 10m, for: 10m }`",
+                "it takes `lockout: { after: 5, within: 10m, for: 10m }` and `plain-passwords: false`",
             )]
         })?,
     };
@@ -118,6 +130,8 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         lockout_after: options.lockout.after.unwrap_or(10),
         lockout_within,
         lockout_for,
+        computers: ldap::Contents::computers(request.lab, &request.node.fqdn),
+        refuses_plain_passwords: options.plain_passwords == Some(false),
     };
     Ok(Setup {
         settings: serde_json::to_value(settings).unwrap_or_default(),
@@ -131,13 +145,19 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
 fn listens(request: &SetupRequest<'_>) -> Vec<Listen> {
     let legs = request.node.attachments.iter();
     let addresses = legs.flat_map(|leg| &leg.addresses);
+    let sockets = [
+        (KERBEROS, Transport::Udp, KERBEROS_PORT),
+        (KERBEROS, Transport::Tcp, KERBEROS_PORT),
+        (LDAP, Transport::Tcp, ldap::PORT),
+        (LDAPS, Transport::Tcp, ldap::SECURE_PORT),
+    ];
     addresses
         .flat_map(|net| {
-            [Transport::Udp, Transport::Tcp].map(|protocol| Listen {
-                name: KERBEROS.into(),
+            sockets.map(|(name, protocol, port)| Listen {
+                name: name.into(),
                 protocol,
                 address: Some(net.addr()),
-                port: KERBEROS_PORT,
+                port,
             })
         })
         .collect()

@@ -34,6 +34,8 @@ pub struct Accepted {
     pub ends: Time,
     /// Whether the client bound the login to the channel it came over.
     pub bound: bool,
+    /// What the client wishes of the context.
+    pub flags: Flags,
     /// What goes back to the client, framed as the token that came was; none where the client did
     /// not ask for mutual authentication.
     pub reply: Option<Vec<u8>>,
@@ -182,6 +184,7 @@ impl Acceptor {
             etype: shown.etype,
             ends: shown.ticket.ends,
             bound: binding.is_some() && !unbound,
+            flags,
             reply,
             context: match flags.has(Flags::SEQUENCE) {
                 true => context,

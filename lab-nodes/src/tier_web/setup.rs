@@ -9,6 +9,7 @@ use lab_core::service::{OptionError, Setup, SetupRequest};
 
 use super::options::{Options, Tier};
 use super::settings::{Ask, Settings};
+use crate::login::Login;
 
 /// The certificate it shows.
 pub(super) const CERTIFICATE: &str = "web";
@@ -16,6 +17,8 @@ pub(super) const CERTIFICATE: &str = "web";
 pub(super) const HTTPS: &str = "https";
 /// Its listener without.
 pub(super) const HTTP: &str = "http";
+/// Services that answer a front end as a tier-web does, with who took part.
+const APPLICATION_TIER: [&str; 2] = ["sharepoint-search", "sharepoint-batch"];
 /// How long a member of a tier that asks nobody may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -68,6 +71,28 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             }
         }
     }
+    let login = options.login.clone().and_then(|methods| {
+        if methods.0.is_empty() {
+            mistakes.push(OptionError {
+                pointer: "/login".to_owned(),
+                message: "there is no way to log in".to_owned(),
+                help: Some("name some: `[negotiate, ntlm, basic]`".to_owned()),
+            });
+            return None;
+        }
+        let login = Login::of(lab, node, methods);
+        if login.is_none() {
+            mistakes.push(OptionError {
+                pointer: "/login".to_owned(),
+                message: "there is nobody who could verify a login".to_owned(),
+                help: Some(
+                    "give the lab a `directory:`, and a node the service domain-controller"
+                        .to_owned(),
+                ),
+            });
+        }
+        login
+    });
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -95,6 +120,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         hosts: hosts.collect(),
         asks,
         only_from: options.only_from_peers().then(|| askers(lab, node)),
+        login: login.clone(),
     };
     let listen = |name: &str, port| Listen {
         name: name.to_owned(),
@@ -102,7 +128,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         address: None,
         port,
     };
-    Ok(Setup {
+    let mut setup = Setup {
         settings: serde_json::to_value(settings).unwrap_or_default(),
         listens: std::iter::once(listen(HTTPS, options.port()))
             .chain(options.plain.map(|port| listen(HTTP, port)))
@@ -113,9 +139,13 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             names: certified,
             addresses,
         }],
-        secrets: Vec::new(),
         peers,
-    })
+        ..Setup::default()
+    };
+    if let Some(login) = login {
+        login.add_to(lab, &mut setup);
+    }
+    Ok(setup)
 }
 
 /// A tier and its members, or a mistake and what to do.
@@ -225,13 +255,16 @@ fn members<'l>(lab: &'l Lab, name: &str) -> Vec<&'l Node> {
     }
 }
 
-/// The options of a node's tier-web; mistakes in them are reported where they stand.
+/// The options of a node's tier-web; mistakes in them are reported where they stand. Services of the
+/// application tier answer as one without options does.
 fn options_of(node: &Node) -> Option<Options> {
-    let service = node
-        .services
-        .iter()
-        .find(|service| service.service == "tier-web")?;
-    Some(Options::read(&service.options).unwrap_or_default())
+    let services = || node.services.iter();
+    match services().find(|service| service.service == "tier-web") {
+        Some(service) => Some(Options::read(&service.options).unwrap_or_default()),
+        None => services()
+            .any(|service| APPLICATION_TIER.contains(&service.service.as_str()))
+            .then(Options::default),
+    }
 }
 
 /// What people call the tier of a node.
