@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::accounts::Accounts;
 use super::settings::Settings;
+use crate::directory::Membership;
 use crate::kerberos::Keytab;
 
 /// What the servers of all protocols of a domain controller share.
@@ -20,6 +21,18 @@ pub struct Controller {
     pub fqdn: String,
     /// Where deeds are told.
     pub spans: Spans,
+    /// What this node was in the domain when it started.
+    membership: Membership,
+}
+
+/// What becomes of other settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// They hold from now on.
+    Taken,
+    /// The domain has another name, or this node's own services have: sockets and keys are made of
+    /// them, so the service begins anew.
+    Anew,
 }
 
 impl Controller {
@@ -34,6 +47,7 @@ impl Controller {
         Ok(Self {
             accounts: Arc::new(accounts),
             keytab: Keytab::new(&settings.membership, &context.secrets),
+            membership: settings.membership,
             fqdn: context.fqdn.clone(),
             spans: context.spans.clone(),
         })
@@ -47,9 +61,13 @@ impl Controller {
         &self,
         settings: &Value,
         secrets: &BTreeMap<String, Secret>,
-    ) -> Result<(), ServiceError> {
+    ) -> Result<Taken, ServiceError> {
         let settings = Self::settings(settings)?;
-        self.accounts.replace(&settings, secrets).map_err(missing)
+        if settings.membership != self.membership || settings.domain != self.accounts.domain {
+            return Ok(Taken::Anew);
+        }
+        let replaced = self.accounts.replace(&settings, secrets);
+        replaced.map(|()| Taken::Taken).map_err(missing)
     }
 
     fn settings(settings: &Value) -> Result<Settings, ServiceError> {

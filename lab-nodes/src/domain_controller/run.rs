@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lab_core::service::{Context, Report, ServiceError};
 use tokio::task::JoinSet;
 
-use super::controller::Controller;
+use super::controller::{Controller, Taken};
 use super::doors;
 use super::kdc::Kdc;
 use super::ldap;
@@ -35,10 +35,15 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
                 if changed.is_err() {
                     return Ok(());
                 }
-                let taken = controller.replace(&settings.borrow_and_update(), &secrets);
-                let taken = taken.and_then(|()| directory.replace(&settings.borrow()));
-                if let Err(error) = taken {
-                    tracing::error!("the new accounts are not taken: {error}");
+                let settings = settings.borrow_and_update();
+                let taken = controller.replace(&settings, &secrets);
+                let taken = taken.and_then(|taken| directory.replace(&settings).map(|()| taken));
+                match taken {
+                    Ok(Taken::Taken) => {}
+                    Ok(Taken::Anew) => {
+                        return Err(ServiceError::new("names of the domain have changed"));
+                    }
+                    Err(error) => tracing::error!("the new accounts are not taken: {error}"),
                 }
             }
             Some(ended) = tasks.join_next() => {
