@@ -93,6 +93,29 @@ fn people_come_while_it_runs_and_a_lock_ends() {
 }
 
 #[test]
+fn services_and_the_domain_itself_get_other_names_while_it_runs() {
+    let host = up();
+    host.sh("a", "echo secret | kinit ann").ok();
+    let more = REALM.replace(
+        "  services:\n",
+        "  services:\n    svc-mail: { principals: IMAP/mail.example.com, on: a }\n",
+    );
+    let file = host.folder.write("lab.yaml", &more);
+    host.lab(&["apply", &file.to_string_lossy()]).ok();
+    host.sh("a", "kvno IMAP/mail.example.com HTTP/web.example.com")
+        .ok();
+    let other = more
+        .replace("EXAMPLE.COM", "OTHER.COM")
+        .replace("example.com", "other.com");
+    let file = host.folder.write("lab.yaml", &other);
+    host.lab(&["apply", &file.to_string_lossy()]).ok();
+    host.sh("a", "echo secret | kinit ann").ok();
+    host.sh("a", "kvno HTTP/web.other.com")
+        .ok()
+        .says("HTTP/web.other.com@OTHER.COM: kvno =");
+}
+
+#[test]
 fn garbage_does_not_stop_it() {
     let host = up();
     let python = "import socket\n\
