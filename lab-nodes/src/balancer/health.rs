@@ -54,7 +54,17 @@ pub(super) async fn watch(
         standing: Standing::new(LINE),
     };
     loop {
-        let up = match check.is_well().await {
+        // Who asks for a check now shall not wait for one that may hang on a connection to a server
+        // that died: it begins anew, once.
+        let asked = tokio::select! {
+            asked = check.is_well() => Some(asked),
+            () = member.check_now.notified() => None,
+        };
+        let asked = match asked {
+            Some(asked) => asked,
+            None => check.is_well().await,
+        };
+        let up = match asked {
             Ok(()) => true,
             Err(trouble) => {
                 if member.is_up() {
