@@ -131,15 +131,19 @@ async fn talk(
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > REQUEST {
             tracing::warn!("{from} is hung up on: it announces a request of {length} bytes");
-            return Ok(());
+            return write(&mut stream, &kdc.too_long(length)).await;
         }
         let mut request = vec![0; length];
         timeout(IDLE, stream.read_exact(&mut request)).await??;
         let Some(answer) = kdc.answer(&request, &conversation, usize::MAX) else {
             return Ok(());
         };
-        let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
-        let framed = [&length.to_be_bytes()[..], &answer].concat();
-        timeout(IDLE, stream.write_all(&framed)).await??;
+        write(&mut stream, &answer).await?;
     }
+}
+
+async fn write(stream: &mut TcpStream, answer: &[u8]) -> std::io::Result<()> {
+    let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
+    let framed = [&length.to_be_bytes()[..], answer].concat();
+    timeout(IDLE, stream.write_all(&framed)).await?
 }
