@@ -22,6 +22,7 @@ use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
 use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
+use lab_nodes::client::form;
 use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
 use lab_nodes::dns::Dns;
 use lab_nodes::domain_controller::settings::Settings;
@@ -33,6 +34,8 @@ use lab_nodes::kerberos::messages::{
     KdcRep, KdcReq, KrbError,
 };
 use lab_nodes::kerberos::{Acceptor, Keytab};
+use lab_nodes::login::extended;
+use lab_nodes::ntlm;
 use lab_nodes::spnego;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
@@ -82,6 +85,66 @@ pub fn netlink(bytes: &[u8]) {
             None => assert_eq!(id, comment),
         }
     }
+}
+
+/// A message of NTLM, a response in it, and the answer of a domain controller.
+pub fn ntlm(bytes: &[u8]) {
+    if let Ok(message) = ntlm::wire::Challenge::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE;
+        let again = ntlm::wire::Challenge { flags, ..message };
+        let read = ntlm::wire::Challenge::read(&again.write()).expect("what was written");
+        assert_eq!((read.challenge, read.info), (again.challenge, again.info));
+        let who = ntlm::Initiator::default();
+        let random = ntlm::initiator::Random {
+            challenge: [1; 8],
+            session_key: [2; 16],
+        };
+        let first = who.negotiate(ntlm::Flags::SEAL);
+        let _ = who.authenticate(&first, bytes, &Default::default(), random, 0);
+    }
+    if let Ok(message) = ntlm::wire::Authenticate::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE | ntlm::Flags::VERSION;
+        let again = ntlm::wire::Authenticate { flags, ..message };
+        let read = ntlm::wire::Authenticate::read(&again.write()).expect("what was written");
+        assert_eq!((read.user, read.nt), (again.user, again.nt));
+    }
+    // A login: the first message is the beginning, the third the rest.
+    let target = ntlm::Target::default();
+    let (first, third) = bytes.split_at(bytes.len().min(40));
+    for first in [
+        first,
+        &ntlm::Initiator::default().negotiate(ntlm::Flags::SIGN),
+    ] {
+        let Ok((acceptor, _)) = ntlm::Acceptor::challenge(first, &target, [3; 8], 0) else {
+            continue;
+        };
+        for third in [third, bytes] {
+            let acceptor = ntlm::Acceptor::challenge(first, &target, [3; 8], 0);
+            let attempt = acceptor.and_then(|(acceptor, _)| acceptor.authenticate(third));
+            if let Ok(attempt) = attempt {
+                assert!(!attempt.response().is_empty());
+                let _ = attempt.conclude(&[4; 16], Some(ntlm::Binding([5; 16])));
+            }
+        }
+        drop(acceptor);
+    }
+    if let Ok(Some(length)) = extended::length(bytes) {
+        assert!(length <= extended::LONGEST);
+    }
+    let _ = extended::read(bytes);
+}
+
+/// A page that a browser without a screen looks for forms in.
+pub fn form(bytes: &[u8]) {
+    let Ok(page) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let sent = match form::find(page) {
+        Some(form::Form::Password(fields)) => fields.filled_in("alice", "a&b=c"),
+        Some(form::Form::SentByItself(fields)) => fields.sent(),
+        None => return,
+    };
+    assert!(sent.content.is_ascii() && !sent.content.contains(' '));
 }
 
 /// A frame from a link.

@@ -59,6 +59,16 @@ fn heads_on_their_way_through_the_balancer_never_panic() {
 }
 
 #[test]
+fn messages_of_ntlm_never_panic() {
+    replay(&["fuzz/corpus/ntlm"], targets::ntlm);
+}
+
+#[test]
+fn pages_with_forms_never_panic() {
+    replay(&["fuzz/corpus/form"], targets::form);
+}
+
+#[test]
 fn frames_from_a_link_never_panic() {
     replay(&["fuzz/corpus/packet"], targets::packet);
 }

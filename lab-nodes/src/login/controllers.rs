@@ -8,6 +8,7 @@ use lab_core::service::Conversation;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
@@ -23,6 +24,10 @@ const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(3);
 /// Most connections that are kept while nobody asks.
 const KEPT: usize = 8;
+/// Most questions at a time; others wait for their turn.
+const AT_A_TIME: usize = 32;
+/// How long a question waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 /// No domain controller answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +43,7 @@ pub struct Controllers {
     /// The one that answered last.
     first: AtomicUsize,
     idle: Mutex<Vec<Line>>,
+    turns: Semaphore,
 }
 
 /// A connection to a controller; one question at a time.
@@ -58,6 +64,7 @@ impl Controllers {
             tls,
             first: AtomicUsize::new(0),
             idle: Mutex::default(),
+            turns: Semaphore::new(AT_A_TIME),
         }
     }
 
@@ -78,6 +85,8 @@ impl Controllers {
     ) -> Result<Verdict, Unavailable> {
         let value = serde_json::to_vec(question).map_err(|error| Unavailable(error.to_string()))?;
         let began = Instant::now();
+        let turn = timeout(TURN, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| Unavailable("too many logins wait for one".into()))?;
         // A connection that was kept may be closed by now: that alone says nothing.
         while let Some(line) = self.kept() {
             if let Ok((verdict, line)) = self.over(line, &value).await {
