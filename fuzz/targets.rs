@@ -2,6 +2,11 @@
 //! committed corpora, by an ordinary test. None may panic, whatever the bytes are.
 #![allow(dead_code)]
 
+#[path = "directory.rs"]
+mod directory;
+
+pub use directory::ldap;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};

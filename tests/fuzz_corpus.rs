@@ -87,3 +87,8 @@ fn messages_of_kerberos_never_panic() {
 fn negotiations_never_panic() {
     replay(&["fuzz/corpus/spnego"], targets::spnego);
 }
+
+#[test]
+fn what_clients_send_the_directory_never_panics() {
+    replay(&["fuzz/corpus/ldap"], targets::ldap);
+}
