@@ -93,7 +93,12 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
         Some(sign_in) => {
             let (cache, upkeep) = TokenCache::start(&mut context).await?;
             let door = Door::new(sign_in.party, &context.trust, cache);
-            (Some((sign_in.host, door)), Some(upkeep))
+            let guarded = site::Guarded {
+                host: sign_in.host,
+                below: sign_in.below,
+                door,
+            };
+            (Some(guarded), Some(upkeep))
         }
         None => (None, None),
     };

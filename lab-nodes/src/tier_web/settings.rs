@@ -20,7 +20,7 @@ pub(super) struct Settings {
     /// Names of the peers that may ask, one of which the client's certificate must carry;
     /// empty: any node of the lab. None: everybody may, and no certificate is asked for.
     pub only_from: Option<Vec<String>>,
-    /// The host for people alone who signed in, and how they do.
+    /// What is for people alone who signed in, and how they do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<SignIn>,
 }
@@ -31,6 +31,8 @@ pub(super) struct Settings {
 pub(super) struct SignIn {
     /// The host.
     pub host: String,
+    /// The path, with all below it; empty: the whole host.
+    pub below: String,
     /// Whom it trusts.
     pub party: RelyingPartySettings,
 }

@@ -145,6 +145,13 @@ fn sign_in(
     if !names.contains(&host) {
         mistake("/host", format!("`{host}` is none of its names"));
     }
+    if asked
+        .below
+        .as_ref()
+        .is_some_and(|below| !below.starts_with('/'))
+    {
+        mistake("/below", "a path begins with `/`".to_owned());
+    }
     if asked.trusts.is_empty() {
         mistake("/trusts", "nobody could sign in".to_owned());
     }
@@ -157,7 +164,12 @@ fn sign_in(
     }
     let reply = format!("https://{host}{TRUST}");
     let party = RelyingPartySettings::new(&asked.realm, &reply, providers);
-    Some(SignIn { host, party })
+    let below = asked.below.as_deref().unwrap_or_default();
+    Some(SignIn {
+        host,
+        below: below.trim_end_matches('/').to_owned(),
+        party,
+    })
 }
 
 /// A tier and its members, or a mistake and what to do.

@@ -21,7 +21,7 @@ use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
 use crate::http::{host, page};
 use crate::saml::Claims;
 use crate::tls;
-use crate::ws_federation::{Door, Passed};
+use crate::ws_federation::{Door, Passed, SIGN_OUT, TRUST};
 
 /// Longest body of a request that is read and thrown away, in bytes.
 const LONGEST_BODY: usize = 1 << 20;
@@ -32,8 +32,25 @@ pub(super) struct Site {
     settings: RwLock<Arc<Settings>>,
     tiers: BTreeMap<String, Tier>,
     client: Arc<ClientConfig>,
-    /// The door of a host.
-    door: Option<(String, Door)>,
+    guarded: Option<Guarded>,
+}
+
+/// What is for people alone who signed in.
+pub(super) struct Guarded {
+    pub host: String,
+    pub below: String,
+    pub door: Door,
+}
+
+impl Guarded {
+    /// Whether a request comes to the door.
+    fn meets(&self, host: &str, path: &str) -> bool {
+        let within = path.strip_prefix(self.below.as_str());
+        self.host == host
+            && (within.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                || path == TRUST
+                || path == SIGN_OUT)
+    }
 }
 
 impl Site {
@@ -42,7 +59,7 @@ impl Site {
         peers: &BTreeMap<String, Vec<Peer>>,
         settings: Settings,
         client: Arc<ClientConfig>,
-        door: Option<(String, Door)>,
+        guarded: Option<Guarded>,
     ) -> Self {
         Self {
             node: node.to_owned(),
@@ -52,7 +69,7 @@ impl Site {
                 .map(|(name, peers)| (name.clone(), Tier::new(peers)))
                 .collect(),
             client,
-            door,
+            guarded,
         }
     }
 
@@ -122,8 +139,13 @@ impl Site {
             return response;
         }
         let mut who = None;
-        if let Some((_, door)) = self.door.as_ref().filter(|(name, _)| *name == host) {
-            match door.pass(request, body, &visitor.conversation).await {
+        let guarded = self.guarded.as_ref();
+        if let Some(guarded) = guarded.filter(|one| one.meets(&host, request.uri().path())) {
+            match guarded
+                .door
+                .pass(request, body, &visitor.conversation)
+                .await
+            {
                 Passed::In(claims) => who = Some(claims),
                 Passed::Answered(mut response) => {
                     TierPath::of(&self.node).write(response.headers_mut());
