@@ -7,6 +7,7 @@ pub mod client;
 pub mod directory;
 pub mod dns;
 pub mod http;
+pub mod office_web_apps;
 pub mod tier_web;
 pub mod tls;
 pub mod wopi;
@@ -16,4 +17,9 @@ use lab_core::service::{Catalogue, Service};
 /// Every service of this project.
 pub static CATALOGUE: Catalogue = Catalogue::new(SERVICES);
 
-static SERVICES: &[&dyn Service] = &[&dns::Dns, &tier_web::TierWeb, &balancer::LoadBalancer];
+static SERVICES: &[&dyn Service] = &[
+    &dns::Dns,
+    &tier_web::TierWeb,
+    &balancer::LoadBalancer,
+    &office_web_apps::OfficeWebApps,
+];
