@@ -8,6 +8,8 @@
 mod package;
 mod sheet;
 mod slides;
+#[cfg(test)]
+mod tests;
 mod text;
 mod word;
 mod xml;
