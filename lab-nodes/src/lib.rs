@@ -17,6 +17,7 @@ pub mod ldap;
 pub mod login;
 pub mod ntlm;
 pub mod saml;
+pub mod sharepoint;
 pub mod sharepoint_batch;
 pub mod sharepoint_search;
 pub mod spnego;
@@ -39,6 +40,7 @@ static SERVICES: &[&dyn Service] = &[
     &balancer::LoadBalancer,
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
+    &sharepoint::SharePointFrontEnd,
     &sharepoint_batch::SharePointBatch,
     &sharepoint_search::SharePointSearch,
     &sql_server::SqlServer,
