@@ -20,6 +20,7 @@ pub mod ntlm;
 pub mod office_web_apps;
 pub mod revocation;
 pub mod saml;
+pub mod sharepoint;
 pub mod sharepoint_batch;
 pub mod sharepoint_search;
 pub mod spnego;
@@ -44,6 +45,7 @@ static SERVICES: &[&dyn Service] = &[
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
     &office_web_apps::OfficeWebApps,
+    &sharepoint::SharePointFrontEnd,
     &sharepoint_batch::SharePointBatch,
     &sharepoint_search::SharePointSearch,
     &sql_server::SqlServer,
