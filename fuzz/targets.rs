@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
+use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use lab_core::check::{load_text, render};
@@ -22,6 +23,7 @@ use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
 use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
+use lab_nodes::certificate_services::Question;
 use lab_nodes::client::form;
 use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
 use lab_nodes::dns::Dns;
@@ -36,7 +38,9 @@ use lab_nodes::kerberos::messages::{
 use lab_nodes::kerberos::{Acceptor, Keytab};
 use lab_nodes::login::extended;
 use lab_nodes::ntlm;
+use lab_nodes::revocation::List;
 use lab_nodes::spnego;
+use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
 pub fn lab_file(bytes: &[u8]) {
@@ -371,8 +375,26 @@ pub fn http(bytes: &[u8]) {
         }
         assert!(request.uri().authority().is_none());
         let path = request.uri().path().to_ascii_lowercase();
-        assert!(!path.contains("/../") && !path.contains("%2f"), "{path}");
+        let path = path.replace("%2f", "/");
+        assert!(!path.contains("/../"), "{path}");
     }
+}
+
+/// What is asked of certificate services, by POST and by GET, and a revocation list as services get
+/// it. Nobody can sign one without the key: whatever is read is refused or is the one of the corpus.
+pub fn revocation(bytes: &[u8]) {
+    let by_post = Question::read(bytes);
+    let by_get = Question::read_path(&BASE64.encode(bytes));
+    assert_eq!(by_post.ok(), by_get.ok());
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Question::read_path(text);
+    }
+    let authority = include_bytes!("authority.der");
+    if let Ok(list) = List::read(bytes, authority) {
+        assert!(bytes == include_bytes!("corpus/revocation/list"));
+        assert!(!list.revokes(&CertificateDer::from(&authority[..])));
+    }
+    assert!(List::read(bytes, bytes).is_err());
 }
 
 fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {

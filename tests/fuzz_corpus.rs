@@ -69,6 +69,11 @@ fn pages_with_forms_never_panic() {
 }
 
 #[test]
+fn questions_about_certificates_and_lists_never_panic() {
+    replay(&["fuzz/corpus/revocation"], targets::revocation);
+}
+
+#[test]
 fn frames_from_a_link_never_panic() {
     replay(&["fuzz/corpus/packet"], targets::packet);
 }

@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use crate::http::standing::{self, Line, Standing};
 use crate::http::{accept, body, dial};
 use crate::login::Guard;
+use crate::revocation::Revocation;
 use crate::tls;
 use settings::Settings;
 
@@ -83,10 +84,14 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
     } else {
         tls::ClientCertificate::NotAsked
     };
-    let server =
-        tls::server_config(credential, &context.trust, clients).map_err(ServiceError::new)?;
+    let revocation = Revocation::of(&context);
+    let server = revocation
+        .server_config(credential, &context.trust, clients)
+        .map_err(ServiceError::new)?;
     let server = tls::server_telling_keys(&server, &context.spans);
-    let client = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
+    let client = revocation
+        .client_config(&context.trust, own)
+        .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
     let guard = guard_of(&context, &settings)?;
     let site = Arc::new(site::Site::new(

@@ -17,6 +17,8 @@ pub(super) const CERTIFICATE: &str = "web";
 pub(super) const HTTPS: &str = "https";
 /// Its listener without.
 pub(super) const HTTP: &str = "http";
+/// Services that answer a front end as a tier-web does, with who took part.
+const APPLICATION_TIER: [&str; 2] = ["sharepoint-search", "sharepoint-batch"];
 /// How long a member of a tier that asks nobody may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -137,8 +139,8 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             names: certified,
             addresses,
         }],
-        secrets: Vec::new(),
         peers,
+        ..Setup::default()
     };
     if let Some(login) = login {
         login.add_to(lab, &mut setup);
@@ -253,13 +255,16 @@ fn members<'l>(lab: &'l Lab, name: &str) -> Vec<&'l Node> {
     }
 }
 
-/// The options of a node's tier-web; mistakes in them are reported where they stand.
+/// The options of a node's tier-web; mistakes in them are reported where they stand. Services of the
+/// application tier answer as one without options does.
 fn options_of(node: &Node) -> Option<Options> {
-    let service = node
-        .services
-        .iter()
-        .find(|service| service.service == "tier-web")?;
-    Some(Options::read(&service.options).unwrap_or_default())
+    let services = || node.services.iter();
+    match services().find(|service| service.service == "tier-web") {
+        Some(service) => Some(Options::read(&service.options).unwrap_or_default()),
+        None => services()
+            .any(|service| APPLICATION_TIER.contains(&service.service.as_str()))
+            .then(Options::default),
+    }
 }
 
 /// What people call the tier of a node.
