@@ -2,7 +2,14 @@
 //! committed corpora, by an ordinary test. None may panic, whatever the bytes are.
 #![allow(dead_code)]
 
+#[path = "directory.rs"]
+mod directory;
+
+pub use directory::ldap;
+
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
 
 use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -14,13 +21,22 @@ use lab_core::observe::summary::Headers;
 use lab_core::observe::{complete_checksum, filter};
 use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
-use lab_core::service::{Conversation, Spans};
+use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
 use lab_nodes::certificate_services::Question;
+use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
 use lab_nodes::dns::Dns;
+use lab_nodes::domain_controller::settings::Settings;
+use lab_nodes::domain_controller::{Accounts, Kdc};
 use lab_nodes::http::accept::Visitor;
 use lab_nodes::http::{host, tier_path};
+use lab_nodes::kerberos::messages::{
+    ApRep, ApReq, Authenticator, EncApRepPart, EncKdcRepPart, EncTicketPart, EtypeInfo, Exchange,
+    KdcRep, KdcReq, KrbError,
+};
+use lab_nodes::kerberos::{Acceptor, Keytab};
 use lab_nodes::revocation::List;
+use lab_nodes::spnego;
 use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
@@ -129,6 +145,127 @@ pub fn dns(bytes: &[u8]) {
         assert_eq!(answer.get(..2), bytes.get(..2), "another id");
         assert!(answer.len() <= 1232);
     }
+}
+
+/// A key distribution center of one user and one service, and that service's acceptor.
+static REALM: LazyLock<(Kdc, Acceptor)> = LazyLock::new(|| {
+    let domain = Domain {
+        netbios: "LAB".into(),
+        realm: "LAB.EXAMPLE".into(),
+    };
+    let account = |name: &str, kind| Account {
+        person: Person {
+            account: name.into(),
+            ..Person::default()
+        },
+        kind,
+        state: State::Active,
+    };
+    let principals = vec!["HTTP/www.lab.example".to_owned()];
+    let settings = Settings {
+        domain: domain.clone(),
+        accounts: vec![
+            account(
+                "alice",
+                Kind::User {
+                    password: "Passw0rd!".into(),
+                },
+            ),
+            account(
+                "web",
+                Kind::Service {
+                    principals: principals.clone(),
+                },
+            ),
+        ],
+        ..Settings::default()
+    };
+    let secrets: BTreeMap<String, Secret> = ["web", "krbtgt"]
+        .map(|name| (Domain::secret_of(name), Secret::new([7; 32])))
+        .into();
+    let membership = Membership {
+        domain,
+        controllers: Vec::new(),
+        accounts: BTreeMap::from([("web".to_owned(), principals)]),
+    };
+    let accounts = Accounts::new(&settings, &secrets).expect("every secret is there");
+    (
+        Kdc::new(Arc::new(accounts)),
+        Acceptor::new(Keytab::new(&membership, &secrets)),
+    )
+});
+
+/// A message of Kerberos: what is read reads the same when it is written; a center answers what is
+/// no login with a refusal or not at all, and no server is logged in to.
+pub fn kerberos(bytes: &[u8]) {
+    macro_rules! again {
+        ($($kind:ident),*) => {$(
+            if let Ok(message) = $kind::read(bytes) {
+                let written = message.write();
+                assert_eq!($kind::read(&written).as_ref(), Ok(&message));
+            }
+        )*};
+    }
+    again!(
+        ApReq,
+        ApRep,
+        Authenticator,
+        EncApRepPart,
+        EncTicketPart,
+        KrbError
+    );
+    if let Ok(request) = KdcReq::read(bytes) {
+        assert_eq!(KdcReq::read(&request.write()).as_ref(), Ok(&request));
+        let anew = KdcReq::new(request.exchange, request.body.clone());
+        assert_eq!(anew.body, request.body);
+    }
+    for exchange in [Exchange::Authentication, Exchange::TicketGranting] {
+        if let Ok(answer) = KdcRep::read(exchange, bytes) {
+            assert_eq!(
+                KdcRep::read(exchange, &answer.write()).as_ref(),
+                Ok(&answer)
+            );
+        }
+        if let Ok(part) = EncKdcRepPart::read(bytes) {
+            assert_eq!(
+                EncKdcRepPart::read(&part.write(exchange)).as_ref(),
+                Ok(&part)
+            );
+        }
+    }
+    if let Ok(infos) = EtypeInfo::read_all(bytes) {
+        assert_eq!(
+            EtypeInfo::read_all(&EtypeInfo::write_all(&infos)),
+            Ok(infos)
+        );
+    }
+    let (kdc, acceptor) = &*REALM;
+    let address = SocketAddr::from(([192, 0, 2, 7], 40000));
+    let conversation = Conversation::udp(address, address, &Spans::unwatched());
+    if let Some(answer) = kdc.answer(bytes, &conversation, 1400) {
+        assert!(KrbError::read(&answer).is_ok(), "a ticket for garbage");
+    }
+    assert!(acceptor.accept(bytes, None).is_err(), "a login by garbage");
+}
+
+/// A token of a negotiation.
+pub fn spnego(bytes: &[u8]) {
+    let again = match spnego::Token::read(bytes) {
+        Ok(spnego::Token::Init(init)) => (init.write(), spnego::Token::Init(init)),
+        Ok(spnego::Token::Response(mut response)) => {
+            // The number of a mechanism that is not known is not kept.
+            response.mechanism = response
+                .mechanism
+                .filter(|one| *one != spnego::Mechanism::Other);
+            (response.write(), spnego::Token::Response(response))
+        }
+        Ok(spnego::Token::Kerberos(token) | spnego::Token::Ntlm(token)) => {
+            assert_eq!(token, bytes);
+            return;
+        }
+        Err(_) => return,
+    };
+    assert_eq!(spnego::Token::read(&again.0), Ok(again.1));
 }
 
 /// Heads of a request and its response on their way through a balancer: a line of the request

@@ -72,3 +72,18 @@ fn frames_from_a_link_never_panic() {
 fn filters_of_a_capture_never_panic() {
     replay(&["fuzz/corpus/capture_filter"], targets::capture_filter);
 }
+
+#[test]
+fn messages_of_kerberos_never_panic() {
+    replay(&["fuzz/corpus/kerberos"], targets::kerberos);
+}
+
+#[test]
+fn negotiations_never_panic() {
+    replay(&["fuzz/corpus/spnego"], targets::spnego);
+}
+
+#[test]
+fn what_clients_send_the_directory_never_panics() {
+    replay(&["fuzz/corpus/ldap"], targets::ldap);
+}

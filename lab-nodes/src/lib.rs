@@ -5,10 +5,17 @@
 pub mod balancer;
 pub mod certificate_services;
 pub mod client;
+pub mod der;
 pub mod directory;
 pub mod dns;
+pub mod domain_controller;
 pub mod http;
+pub mod kerberos;
+pub mod ldap;
+pub mod login;
+pub mod ntlm;
 pub mod revocation;
+pub mod spnego;
 pub mod tier_web;
 pub mod tls;
 
@@ -22,4 +29,5 @@ static SERVICES: &[&dyn Service] = &[
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
     &certificate_services::CertificateServices,
+    &domain_controller::DomainController,
 ];

@@ -599,4 +599,10 @@ pub struct User {
     pub mailbox: Option<NodeName>,
     /// Groups.
     pub groups: Vec<String>,
+    /// The account may not be used.
+    pub disabled: bool,
+    /// The account's last day is over.
+    pub expired: bool,
+    /// The password's last day is over.
+    pub password_expired: bool,
 }

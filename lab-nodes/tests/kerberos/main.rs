@@ -1,0 +1,7 @@
+//! Kerberos as stock clients meet it: MIT's programs against a domain controller on loopback.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod refused;
+mod stage;
+mod stock;
+mod web;
