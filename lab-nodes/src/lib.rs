@@ -17,8 +17,10 @@ pub mod kerberos;
 pub mod ldap;
 pub mod login;
 pub mod ntlm;
+pub mod office_web_apps;
 pub mod revocation;
 pub mod saml;
+pub mod sharepoint;
 pub mod sharepoint_batch;
 pub mod sharepoint_search;
 pub mod spnego;
@@ -42,6 +44,8 @@ static SERVICES: &[&dyn Service] = &[
     &certificate_services::CertificateServices,
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
+    &office_web_apps::OfficeWebApps,
+    &sharepoint::SharePointFrontEnd,
     &sharepoint_batch::SharePointBatch,
     &sharepoint_search::SharePointSearch,
     &sql_server::SqlServer,

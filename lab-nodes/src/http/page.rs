@@ -53,7 +53,8 @@ pub fn line(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-fn escape(text: &str) -> String {
+/// Text as it stands in HTML, in an attribute's quotes, too.
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
