@@ -24,19 +24,27 @@ use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
 use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
 use lab_nodes::certificate_services::Question;
+use lab_nodes::client::form;
 use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
+use lab_nodes::distributed_cache::{Token, wire};
 use lab_nodes::dns::Dns;
 use lab_nodes::domain_controller::settings::Settings;
 use lab_nodes::domain_controller::{Accounts, Kdc};
 use lab_nodes::http::accept::Visitor;
+use lab_nodes::http::cookie::cookie;
+use lab_nodes::http::form::{self as fields_of_form, Form};
 use lab_nodes::http::{host, tier_path};
 use lab_nodes::kerberos::messages::{
     ApRep, ApReq, Authenticator, EncApRepPart, EncKdcRepPart, EncTicketPart, EtypeInfo, Exchange,
     KdcRep, KdcReq, KrbError,
 };
 use lab_nodes::kerberos::{Acceptor, Keytab};
+use lab_nodes::login::extended;
+use lab_nodes::ntlm;
 use lab_nodes::revocation::List;
+use lab_nodes::saml::{self, AuthnRequest, Claims, Expected, Instant, SignedBy};
 use lab_nodes::spnego;
+use lab_nodes::ws_federation::{RelyingParty, RelyingPartySettings, SeenHere, TrustedProvider};
 use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
@@ -86,6 +94,66 @@ pub fn netlink(bytes: &[u8]) {
             None => assert_eq!(id, comment),
         }
     }
+}
+
+/// A message of NTLM, a response in it, and the answer of a domain controller.
+pub fn ntlm(bytes: &[u8]) {
+    if let Ok(message) = ntlm::wire::Challenge::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE;
+        let again = ntlm::wire::Challenge { flags, ..message };
+        let read = ntlm::wire::Challenge::read(&again.write()).expect("what was written");
+        assert_eq!((read.challenge, read.info), (again.challenge, again.info));
+        let who = ntlm::Initiator::default();
+        let random = ntlm::initiator::Random {
+            challenge: [1; 8],
+            session_key: [2; 16],
+        };
+        let first = who.negotiate(ntlm::Flags::SEAL);
+        let _ = who.authenticate(&first, bytes, &Default::default(), random, 0);
+    }
+    if let Ok(message) = ntlm::wire::Authenticate::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE | ntlm::Flags::VERSION;
+        let again = ntlm::wire::Authenticate { flags, ..message };
+        let read = ntlm::wire::Authenticate::read(&again.write()).expect("what was written");
+        assert_eq!((read.user, read.nt), (again.user, again.nt));
+    }
+    // A login: the first message is the beginning, the third the rest.
+    let target = ntlm::Target::default();
+    let (first, third) = bytes.split_at(bytes.len().min(40));
+    for first in [
+        first,
+        &ntlm::Initiator::default().negotiate(ntlm::Flags::SIGN),
+    ] {
+        let Ok((acceptor, _)) = ntlm::Acceptor::challenge(first, &target, [3; 8], 0) else {
+            continue;
+        };
+        for third in [third, bytes] {
+            let acceptor = ntlm::Acceptor::challenge(first, &target, [3; 8], 0);
+            let attempt = acceptor.and_then(|(acceptor, _)| acceptor.authenticate(third));
+            if let Ok(attempt) = attempt {
+                assert!(!attempt.response().is_empty());
+                let _ = attempt.conclude(&[4; 16], Some(ntlm::Binding([5; 16])));
+            }
+        }
+        drop(acceptor);
+    }
+    if let Ok(Some(length)) = extended::length(bytes) {
+        assert!(length <= extended::LONGEST);
+    }
+    let _ = extended::read(bytes);
+}
+
+/// A page that a browser without a screen looks for forms in.
+pub fn form(bytes: &[u8]) {
+    let Ok(page) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let sent = match form::find(page) {
+        Some(form::Form::Password(fields)) => fields.filled_in("alice", "a&b=c"),
+        Some(form::Form::SentByItself(fields)) => fields.sent(),
+        None => return,
+    };
+    assert!(sent.content.is_ascii() && !sent.content.contains(' '));
 }
 
 /// A frame from a link.
@@ -348,4 +416,97 @@ fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
         }
     }
     headers
+}
+
+/// Whose tokens are among the seeds; nobody has the key any more.
+fn signer() -> SignedBy {
+    SignedBy::Pinned(include_bytes!("token-signing.der").to_vec())
+}
+
+fn then() -> Instant {
+    Instant::read("2020-01-01T00:30:00Z").expect("an instant")
+}
+
+/// What a token says, if it holds.
+pub fn token(text: &str) -> Option<Claims> {
+    let by = signer();
+    let expected = Expected {
+        trusted: &[("urn:idp", &by)],
+        roots: &[],
+        audience: "urn:site",
+        recipient: "https://site/",
+        in_response_to: None,
+        now: then(),
+        skew: std::time::Duration::ZERO,
+    };
+    saml::verify(text, &expected).ok()
+}
+
+/// A token, a request for one, and such a request as it stands in an URL. Whatever is made of the
+/// tokens that were signed, they are about nobody else.
+pub fn saml(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(claims) = token(text) {
+        assert_eq!(
+            (claims.subject.as_str(), claims.token.as_str()),
+            ("pat@example.com", "_seed")
+        );
+    }
+    let _ = AuthnRequest::read(text);
+    if let Ok(text) = saml::inflated(text) {
+        let _ = AuthnRequest::read(&text);
+    }
+    if let Some(instant) = Instant::read(text) {
+        assert_eq!(Instant::read(&instant.to_string()), Some(instant));
+    }
+}
+
+/// What a browser brings to a site: a form with a token, and cookies.
+pub fn sign_in(bytes: &[u8]) {
+    let provider = TrustedProvider {
+        name: "idp".into(),
+        issuer: "urn:idp".into(),
+        sign_in: "https://idp/".into(),
+        signed_by: signer(),
+    };
+    let settings = RelyingPartySettings::new("urn:site", "https://site/", vec![provider]);
+    let party = RelyingParty::new(settings, &[]);
+    let seen = SeenHere::default();
+    let accepted = futures::executor::block_on(party.accept_at(bytes, &seen, then()));
+    if let Ok(accepted) = accepted {
+        assert_eq!(accepted.claims.subject, "pat@example.com");
+        assert!(accepted.return_to.starts_with('/') && !accepted.return_to.starts_with("//"));
+    }
+    if let Ok(read) = Form::read(bytes) {
+        assert_eq!(
+            Form::read(fields_of_form::write(read.fields()).as_bytes()),
+            Ok(read)
+        );
+    }
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(bytes) {
+        headers.insert("cookie", value);
+        if let Some(token) = cookie(&headers, "FedAuth").and_then(Token::read) {
+            assert_eq!(Token::read(&token.to_string()), Some(token));
+        }
+    }
+}
+
+/// What a member of the cache hears from another.
+pub fn cache(bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let Ok(length) = wire::Frame::length(*head) else {
+            return;
+        };
+        let Some((content, after)) = after.split_at_checked(length) else {
+            return;
+        };
+        if let Ok(frame) = wire::Frame::read(content) {
+            assert_eq!(&frame.write()[4..], content);
+        }
+        rest = after;
+    }
 }

@@ -50,6 +50,7 @@ fn node(name: &str, router: bool, on: &[(&str, &[&str])]) -> (String, NodePlan) 
         revoked: std::collections::BTreeSet::new(),
         authority: false,
         secrets: Vec::new(),
+        store: 0,
         processes: Vec::new(),
         env: BTreeMap::new(),
         limits: Limits::default(),

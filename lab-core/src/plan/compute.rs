@@ -87,6 +87,7 @@ fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {
         revoked: certificates::revoked(node),
         authority: setups.iter().any(|(_, setup)| setup.authority),
         secrets: secrets_of(&setups),
+        store: setups.iter().map(|(_, setup)| setup.store).sum(),
         processes: processes::of(lab, node, setups),
         env: node.env.clone(),
         limits: node.limits.clone(),

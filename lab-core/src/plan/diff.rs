@@ -392,6 +392,7 @@ fn must_restart(old: &NodePlan, new: &NodePlan) -> bool {
         || old.user_certificates != new.user_certificates
         || old.authority != new.authority
         || old.secrets != new.secrets
+        || old.store != new.store
         || old.env != new.env
         || old.limits != new.limits
 }

@@ -137,6 +137,10 @@ pub struct NodePlan {
     /// Names of secrets its services share with others; their bytes come when the lab starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// Most bytes that its services store below `/srv`, which then outlives the node; 0: `/srv` goes
+    /// with the node.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub store: u64,
     /// What runs in it.
     pub processes: Vec<ProcessPlan>,
     /// Environment of all that runs in it.
@@ -331,4 +335,8 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+}
+
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }

@@ -46,6 +46,13 @@ pub(super) enum ToZygote {
     Node {
         /// Its name.
         name: String,
+        /// Most bytes of its store; 0: it has none.
+        store: u64,
+    },
+    /// A node left the lab for good: its store goes. Nothing is answered.
+    Forget {
+        /// Its name.
+        name: String,
     },
 }
 

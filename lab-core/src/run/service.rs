@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::messages::{CredentialPem, FromService, Slice, ToService};
 use super::node::Inheritance;
-use super::{program, root, sandbox};
+use super::{program, root, sandbox, stores};
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::{process, socket};
 use crate::plan::{Listen, ProcessKind, ProcessPlan, Transport};
@@ -87,6 +87,9 @@ fn prepare(
         .iter()
         .map(|(id, pem)| Ok((id.clone(), Arc::new(credential(pem)?))))
         .collect::<io::Result<_>>()?;
+    if slice.plan.store > 0 {
+        std::fs::create_dir_all(stores::of_service(&plan.name))?;
+    }
     program::set_limits(&slice.plan.limits)?;
     process::set_no_new_privileges()?;
     // All sockets are bound: a service needs no privilege from here on.
@@ -192,6 +195,7 @@ fn work(
         credentials,
         trust,
         secrets: slice.secrets.clone(),
+        store: (slice.plan.store > 0).then(|| stores::of_service(&plan.name)),
         authority,
         peers: peers.clone(),
         shutdown,

@@ -72,6 +72,8 @@ pub struct Setup {
     /// Names of the secrets it shares with whoever asks for the same name: the long-term key of
     /// an account that a server and its key distribution center both know.
     pub secrets: Vec<String>,
+    /// Most bytes that it stores ([`Context::store`]); 0: it stores nothing.
+    pub store: u64,
     /// It speaks for the lab's certificate authority: it gets [`Context::authority`].
     pub authority: bool,
     /// Other nodes it talks to.

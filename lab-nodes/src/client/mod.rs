@@ -7,7 +7,7 @@
 mod connect;
 mod cookies;
 mod dns;
-mod form;
+pub mod form;
 mod http;
 mod line;
 mod login;

@@ -221,7 +221,7 @@ impl Door {
                 person,
                 session_key,
             } => (person, session_key.and_then(|key| key.0.try_into().ok())),
-            Verdict::Refused { reason } => return self.refuse(way, &refused(reason)),
+            Verdict::Refused { reason } => return self.refuse(Way::Ntlm, &refused(reason)),
         };
         let Some(key) = key else {
             let reason = "the controller told no session key".to_owned();
@@ -229,13 +229,13 @@ impl Door {
         };
         let concluded = match self.guard.0.server.conclude(pending, &key) {
             Ok(concluded) => concluded,
-            Err(refused) => return self.refuse(way, &refused),
+            Err(refused) => return self.refuse(Way::Ntlm, &refused),
         };
         let identity = Arc::new(Identity {
             person,
             method: Method::Ntlm,
             proof: match way {
-                Way::Negotiate => format!("{} by Negotiate", concluded.session.proof()),
+                Way::Negotiate => format!("{}, by Negotiate", concluded.session.proof()),
                 _ => concluded.session.proof(),
             },
         });

@@ -191,9 +191,10 @@ pub(super) fn turn_away(
     conversation: &Conversation,
 ) {
     let client = conversation.tuple.source;
+    let principal = principal.replace(char::is_control, "?");
     tracing::warn!(
         "login of `{}` from {client} by {method} refused: {reason}",
-        principal.escape_debug()
+        principal
     );
     conversation.tell(|| Deed::Login {
         method: method.to_string(),

@@ -165,6 +165,8 @@ impl Ca {
         let (stop, shutdown) = watch::channel(false);
         let (report, mut reports) = mpsc::unbounded_channel();
         let context = Context {
+            store: None,
+
             lab: "test".into(),
             node: "ca1".into(),
             fqdn: "ca1.corp.example".into(),

@@ -56,6 +56,7 @@ impl Stage {
             credentials: BTreeMap::from([("node".into(), credential.clone())]),
             trust: vec![authority.root.clone()],
             secrets: BTreeMap::new(),
+            store: None,
             authority: None,
             peers: BTreeMap::new(),
             shutdown: stopped.clone(),

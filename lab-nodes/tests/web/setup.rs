@@ -84,7 +84,7 @@ fn add(lab: &mut Lab, name: &str, group: &str, last: u8, web: Option<Value>) {
         services: web.map(service).into_iter().collect(),
         programs: vec![],
         files: vec![],
-        certificates: Vec::new(),
+        certificates: vec![],
         env: BTreeMap::new(),
         limits: Limits::default(),
         place: Place::default(),

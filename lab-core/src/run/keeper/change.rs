@@ -67,6 +67,10 @@ impl Keeper {
         }
         match result {
             Ok(()) => {
+                let stored = old.nodes.values().filter(|node| node.store > 0);
+                for gone in stored.filter(|node| !new.nodes.contains_key(&node.name)) {
+                    self.forget_store(&gone.name).await;
+                }
                 self.base.replace(base);
                 self.faults.replace(faults);
                 Ok(())

@@ -85,7 +85,7 @@ impl Node {
             credentials.insert(certificate.id.clone(), credential.map_err(refuse)?);
         }
         let (ours, theirs) = Channel::pair().map_err(refuse)?;
-        let network = keeper.give_birth(&plan.name, &theirs).await?;
+        let network = keeper.give_birth(plan, &theirs).await?;
         drop(theirs);
         let channel = AsyncChannel::new(ours).map_err(refuse)?;
         let slice = Slice {
