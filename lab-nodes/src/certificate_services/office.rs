@@ -189,9 +189,8 @@ impl Office {
     pub fn answer(&self, question: &Question) -> Result<Vec<u8>, OfficeError> {
         let now = OffsetDateTime::now_utc();
         let next = generalized(now + LIFE)?;
-        let by_serial: HashMap<&[u8], Option<i64>>;
         let issued = self.issued.borrow();
-        by_serial = issued
+        let by_serial: HashMap<&[u8], Option<i64>> = issued
             .iter()
             .map(|one| (one.serial.as_slice(), one.revoked))
             .collect();

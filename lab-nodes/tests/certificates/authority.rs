@@ -38,11 +38,15 @@ pub struct Ca {
     issued: watch::Sender<Vec<Issued>>,
 }
 
-pub struct Running(JoinHandle<()>, watch::Sender<bool>);
+pub struct Running {
+    task: JoinHandle<()>,
+    /// Its end would be the services' stop.
+    _stop: watch::Sender<bool>,
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -190,7 +194,7 @@ impl Ca {
         });
         let ready = tokio::time::timeout(LIMIT, reports.recv()).await.unwrap();
         assert!(matches!(ready, Some(Report::Ready)));
-        Running(task, stop)
+        Running { task, _stop: stop }
     }
 }
 
