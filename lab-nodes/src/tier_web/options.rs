@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::login::Methods;
+
 /// A tier that is asked.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -47,6 +49,9 @@ pub(super) struct Options {
     pub port: Option<u16>,
     /// Port that serves the same without TLS.
     pub plain: Option<u16>,
+    /// People must log in, by one of these ways: `negotiate` (Kerberos, or NTLM without a ticket),
+    /// `ntlm`, `basic`. A domain controller verifies them.
+    pub login: Option<Methods>,
     /// Clients must show the certificate of a node that asks this tier; so it is unless
     /// `names` are given.
     pub only_from_peers: Option<bool>,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::login::Login;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Settings {
@@ -18,6 +20,9 @@ pub(super) struct Settings {
     /// Names of the peers that may ask, one of which the client's certificate must carry;
     /// empty: any node of the lab. None: everybody may, and no certificate is asked for.
     pub only_from: Option<Vec<String>>,
+    /// How people log in. None: nobody is asked who they are.
+    #[serde(default)]
+    pub login: Option<Login>,
 }
 
 /// A tier that must answer.

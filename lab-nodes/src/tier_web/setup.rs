@@ -9,6 +9,7 @@ use lab_core::service::{OptionError, Setup, SetupRequest};
 
 use super::options::{Options, Tier};
 use super::settings::{Ask, Settings};
+use crate::login::Login;
 
 /// The certificate it shows.
 pub(super) const CERTIFICATE: &str = "web";
@@ -70,6 +71,28 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             }
         }
     }
+    let login = options.login.clone().and_then(|methods| {
+        if methods.0.is_empty() {
+            mistakes.push(OptionError {
+                pointer: "/login".to_owned(),
+                message: "there is no way to log in".to_owned(),
+                help: Some("name some: `[negotiate, ntlm, basic]`".to_owned()),
+            });
+            return None;
+        }
+        let login = Login::of(lab, node, methods);
+        if login.is_none() {
+            mistakes.push(OptionError {
+                pointer: "/login".to_owned(),
+                message: "there is nobody who could verify a login".to_owned(),
+                help: Some(
+                    "give the lab a `directory:`, and a node the service domain-controller"
+                        .to_owned(),
+                ),
+            });
+        }
+        login
+    });
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
@@ -97,6 +120,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         hosts: hosts.collect(),
         asks,
         only_from: options.only_from_peers().then(|| askers(lab, node)),
+        login: login.clone(),
     };
     let listen = |name: &str, port| Listen {
         name: name.to_owned(),
@@ -104,7 +128,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         address: None,
         port,
     };
-    Ok(Setup {
+    let mut setup = Setup {
         settings: serde_json::to_value(settings).unwrap_or_default(),
         listens: std::iter::once(listen(HTTPS, options.port()))
             .chain(options.plain.map(|port| listen(HTTP, port)))
@@ -115,10 +139,13 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             names: certified,
             addresses,
         }],
-        secrets: Vec::new(),
-        store: 0,
         peers,
-    })
+        ..Setup::default()
+    };
+    if let Some(login) = login {
+        login.add_to(lab, &mut setup);
+    }
+    Ok(setup)
 }
 
 /// A tier and its members, or a mistake and what to do.

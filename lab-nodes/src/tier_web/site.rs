@@ -19,6 +19,7 @@ use crate::http::asked::Asked;
 use crate::http::body::{self, Body};
 use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
 use crate::http::{host, page};
+use crate::login::{Admitted, Door, Farewell, Guard, Identity};
 use crate::tls;
 
 /// Longest body of a request that is read and thrown away, in bytes.
@@ -28,6 +29,8 @@ const LONGEST_BODY: usize = 1 << 20;
 pub(super) struct Site {
     node: String,
     settings: RwLock<Arc<Settings>>,
+    /// Who logs people in, if they must.
+    guard: RwLock<Option<Guard>>,
     tiers: BTreeMap<String, Tier>,
     client: Arc<ClientConfig>,
 }
@@ -38,10 +41,12 @@ impl Site {
         peers: &BTreeMap<String, Vec<Peer>>,
         settings: Settings,
         client: Arc<ClientConfig>,
+        guard: Option<Guard>,
     ) -> Self {
         Self {
             node: node.to_owned(),
             settings: RwLock::new(Arc::new(settings)),
+            guard: RwLock::new(guard),
             tiers: peers
                 .iter()
                 .map(|(name, peers)| (name.clone(), Tier::new(peers)))
@@ -50,26 +55,76 @@ impl Site {
         }
     }
 
-    /// New settings, for requests from now on.
-    pub fn change(&self, settings: Settings) {
+    /// The door of a connection, where people must log in.
+    pub fn door(&self, visitor: &Visitor) -> Option<Door> {
+        let guard = self.guard.read().unwrap_or_else(PoisonError::into_inner);
+        guard.as_ref().map(|guard| guard.door(visitor))
+    }
+
+    /// New settings, for requests from now on; connections that are there keep their door.
+    pub fn change(&self, settings: Settings, guard: Option<Guard>) {
+        *self.guard.write().unwrap_or_else(PoisonError::into_inner) = guard;
         *self
             .settings
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
-    pub async fn answer(&self, visitor: &Visitor, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(
+        &self,
+        visitor: &Visitor,
+        door: Option<&Door>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let settings = self
             .settings
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let asked = Asked::new(&request);
+        // Health checks are nobody's.
+        let door = door.filter(|_| request.uri().path() != HEALTH);
+        let admitted = match door {
+            Some(door) => door.admit(request).await.map(|admitted| {
+                let Admitted {
+                    identity,
+                    request,
+                    answer,
+                } = admitted;
+                (Some(identity), request, answer)
+            }),
+            None => Ok((None, request, Farewell::default())),
+        };
+        let mut response = match admitted {
+            Ok((who, request, farewell)) => {
+                let served = self.serve(&settings, visitor, who.as_deref(), request);
+                let mut response = served.await;
+                farewell.apply(&mut response);
+                response
+            }
+            Err(response) => response,
+        };
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        visitor
+            .conversation
+            .tell(|| asked.served(response.status()));
+        response
+    }
+
+    async fn serve(
+        &self,
+        settings: &Settings,
+        visitor: &Visitor,
+        who: Option<&Identity>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let (head, incoming) = request.into_parts();
-        let mut response = match body::read(incoming, LONGEST_BODY).await {
+        match body::read(incoming, LONGEST_BODY).await {
             Ok(_) => {
-                self.reply(&settings, visitor, &Request::from_parts(head, ()))
-                    .await
+                let request = Request::from_parts(head, ());
+                self.reply(settings, visitor, who, &request).await
             }
             Err(trouble) => {
                 let status = match trouble {
@@ -83,20 +138,14 @@ impl Site {
                     .insert(CONNECTION, HeaderValue::from_static("close"));
                 response
             }
-        };
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        visitor
-            .conversation
-            .tell(|| asked.served(response.status()));
-        response
+        }
     }
 
     async fn reply(
         &self,
         settings: &Settings,
         visitor: &Visitor,
+        who: Option<&Identity>,
         request: &Request<()>,
     ) -> Response<Body> {
         let Some(host) = host::of(request) else {
@@ -148,7 +197,7 @@ impl Site {
                 Answer::Missing(tier) => return self.unavailable(settings, &tier),
             }
         }
-        self.welcome(settings, visitor, &host, request.headers(), &path)
+        self.welcome(settings, visitor, who, &host, request.headers(), &path)
     }
 
     async fn ask(&self, ask: &Ask, target: &str, conversation: &Conversation) -> Answer {
@@ -162,6 +211,7 @@ impl Site {
         &self,
         settings: &Settings,
         visitor: &Visitor,
+        who: Option<&Identity>,
         host: &str,
         headers: &HeaderMap,
         path: &TierPath,
@@ -178,6 +228,9 @@ impl Site {
             ("Client", client.as_str()),
         ];
         rows.extend(forwarded.map(|from| ("Forwarded for", from)));
+        let login =
+            who.map(|who| format!("{} by {}: {}", who.person.account, who.method, who.proof));
+        rows.extend(login.as_deref().map(|login| ("Logged in", login)));
         rows.push(("Took part", &took_part));
         let mut response = page::page(StatusCode::OK, host, &rows);
         path.write(response.headers_mut());

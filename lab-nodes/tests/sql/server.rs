@@ -79,6 +79,8 @@ pub fn start_in(folder: &Path) -> Running {
     });
     let (_, settings) = watch::channel(settings);
     let context = Context {
+        authority: None,
+
         lab: "test".into(),
         node: "sp-sql1".into(),
         fqdn: NAME.into(),

@@ -419,7 +419,7 @@ mod tests {
             ("DELETE t WHERE a = 1", "DELETE FROM t WHERE a = 1"),
             (
                 "SELECT dateadd(hour, 2, getdate())",
-                "SELECT dateadd('hour',2,getdate())",
+                "SELECT dateadd('hour',2,getdate ())",
             ),
             (
                 "SELECT cast(a as nvarchar(max)), convert(int, b)",
