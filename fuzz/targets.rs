@@ -510,3 +510,31 @@ pub fn cache(bytes: &[u8]) {
         rest = after;
     }
 }
+/// What a client of a database server sends: packets, and what they carry, also read as what they
+/// are not; and the text of a batch, as SQLite gets it.
+pub fn tds(bytes: &[u8]) {
+    use lab_nodes::tds::packet::Assembler;
+    use lab_nodes::tds::{Version, login, prelogin, rpc, transaction};
+    let mut bodies = vec![bytes.to_vec()];
+    let mut assembler = Assembler::default();
+    for piece in bytes.chunks(700) {
+        assembler.feed(piece);
+        while let Ok(Some(message)) = assembler.next(1 << 16) {
+            bodies.push(message.body);
+        }
+    }
+    for body in bodies {
+        if let Ok(read) = prelogin::Prelogin::read(&body) {
+            assert!(prelogin::Prelogin::read(&read.write()).is_ok());
+        }
+        let _ = login::Login::read(&body);
+        for version in [Version::V7_1, Version::V7_2, Version::V7_4] {
+            let _ = rpc::calls(&body, version);
+            let _ = transaction::request(&body, version);
+            let _ = transaction::batch(&body, version);
+        }
+        if let Ok(text) = std::str::from_utf8(&body) {
+            lab_nodes::sql_server::in_sqlites_words(text);
+        }
+    }
+}

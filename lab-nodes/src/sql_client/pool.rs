@@ -153,7 +153,10 @@ impl Pool {
     async fn line(&self, conversation: Option<&Conversation>) -> Result<(Line, bool), SqlError> {
         // Who watches wants to see the way and its rules, which a connection shows where it begins.
         let watched = conversation.is_some_and(Conversation::watched);
-        while !watched {
+        loop {
+            if watched {
+                break;
+            }
             let kept = self
                 .idle
                 .lock()

@@ -109,9 +109,9 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
         AuthAction::Pragma { pragma_name, .. } if pragma_name != "table_info" => {
             Authorization::Deny
         }
-        AuthAction::Function { function_name } if function_name == "load_extension" => {
-            Authorization::Deny
-        }
+        AuthAction::Function {
+            function_name: "load_extension",
+        } => Authorization::Deny,
         _ => Authorization::Allow,
     }
 }

@@ -67,6 +67,24 @@ fn version_text() -> String {
     )
 }
 
+/// The statements of a batch in SQLite's words, as far as they can be put so; with those that can't,
+/// the number of the error. Pure.
+pub fn in_sqlites_words(batch: &str) -> Vec<Result<String, i32>> {
+    use dialect::{Statement, Surroundings, lex, parse, translate};
+    let around = Surroundings::default();
+    let steps = match lex(batch).and_then(|tokens| parse(&tokens)) {
+        Ok(steps) => steps,
+        Err(notice) => return vec![Err(notice.number)],
+    };
+    let statement = |step: dialect::Step| match step.statement {
+        Statement::Sql(command, tokens) => {
+            Some(translate(command, &tokens, &around).map_err(|notice| notice.number))
+        }
+        _ => None,
+    };
+    steps.into_iter().filter_map(statement).collect()
+}
+
 /// The service `sql-server`.
 pub struct SqlServer;
 

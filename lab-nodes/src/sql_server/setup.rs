@@ -83,7 +83,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         }],
         secrets,
         // What is written lies in a log beside the database until it is worked in.
-        store: 2 * megabytes << 20,
+        store: (2 * megabytes) << 20,
         ..Setup::default()
     })
 }

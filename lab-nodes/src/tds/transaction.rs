@@ -9,7 +9,7 @@ use super::{Malformed, Version};
 ///
 /// # Errors
 /// They are longer than the message.
-pub(super) fn skip_headers<'a>(body: &'a [u8], version: Version) -> Result<&'a [u8], Malformed> {
+pub(super) fn skip_headers(body: &[u8], version: Version) -> Result<&[u8], Malformed> {
     if version < Version::V7_2 {
         return Ok(body);
     }

@@ -65,7 +65,7 @@ pub(super) fn chain(
     let mut skipped = 0;
     if parts.len() >= 3 && (is(1, "dbo") || is(1, "sys") || is(1, "information_schema")) {
         let system = is(0, "master") || is(0, "tempdb");
-        if !is(0, &around.database) && !(system && !is(1, "dbo")) {
+        if !is(0, &around.database) && (!system || is(1, "dbo")) {
             return Err(unknown());
         }
         skipped = 1;

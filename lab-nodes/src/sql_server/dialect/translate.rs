@@ -282,7 +282,7 @@ fn joins_texts(nodes: &[Node], at: usize) -> bool {
         .iter()
         .rposition(is_border)
         .map_or(0, |at| at + 1);
-    let end = nodes[at..].iter().position(|node| is_border(node));
+    let end = nodes[at..].iter().position(is_border);
     let sum = &nodes[start..end.map_or(nodes.len(), |end| at + end)];
     let to_text = |node: &Node| {
         let kind = node.keyword().unwrap_or_default();
@@ -419,7 +419,7 @@ mod tests {
             ("DELETE t WHERE a = 1", "DELETE FROM t WHERE a = 1"),
             (
                 "SELECT dateadd(hour, 2, getdate())",
-                "SELECT dateadd('hour',2,getdate())",
+                "SELECT dateadd('hour',2,getdate ())",
             ),
             (
                 "SELECT cast(a as nvarchar(max)), convert(int, b)",
