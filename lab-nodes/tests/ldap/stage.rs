@@ -139,6 +139,8 @@ impl Stage {
             credentials: [("node".into(), authority.credential(&[FQDN, HOST]))].into(),
             trust: vec![authority.root.clone()],
             secrets: [secret("krbtgt", 7), secret("svc-directory", 9)].into(),
+            store: None,
+            authority: None,
             peers: BTreeMap::new(),
             shutdown,
             network: mpsc::unbounded_channel().0,
