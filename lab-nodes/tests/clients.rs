@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use lab_core::scenario::client::{Answer, Ask, Errand, HttpAsk, HttpLogin, SmtpAsk};
+use lab_core::scenario::client::{Answer, Ask, Errand, HttpAsk, HttpLogin, LoginWay, SmtpAsk};
 
 /// A server on loopback that has one conversation after the other; gives its port.
 fn serve(
@@ -109,6 +109,63 @@ fn a_browser_follows_keeps_cookies_and_gives_a_password_to_whom_it_was_meant_for
     assert!(
         !elsewhere.contains("authorization") && !elsewhere.contains("cookie"),
         "{elsewhere}"
+    );
+}
+
+#[test]
+fn a_browser_fills_in_the_form_that_asks_for_a_password_and_sends_on_what_pages_send_by_themselves()
+{
+    let (port, server) = serve(6, |number, stream| {
+        let page = |html: &str| {
+            let length = html.len();
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{html}")
+        };
+        let to = |location: &str| {
+            format!("HTTP/1.1 302 Found\r\nlocation: {location}\r\ncontent-length: 0\r\n")
+        };
+        let answered = match number {
+            0 => format!("{}\r\n", to("/login?to=http://site/")),
+            1 => page(
+                "<form method=post action='?to=x'><input type=hidden name=v value='1&amp;2'>\
+                 <input name=user><input type=password name=secret></form>",
+            ),
+            2 => format!("{}set-cookie: issued=yes; Path=/\r\n\r\n", to("/issue")),
+            3 => page(
+                "<form method=post action=/trust><input type=hidden name=token value=t></form>\
+                 <script>document.forms[0].submit()</script>",
+            ),
+            4 => format!("{}set-cookie: trusted=yes; Path=/\r\n\r\n", to("/")),
+            _ => page("welcome"),
+        };
+        answer(stream, &answered)
+    });
+    let ask = HttpAsk {
+        follow: true,
+        login: Some(HttpLogin {
+            way: LoginWay::Forms,
+            account: "ivan".into(),
+            password: "Passw0rd!".into(),
+            ..HttpLogin::default()
+        }),
+        ..http(format!("http://127.0.0.1:{port}/"))
+    };
+    let answers = run(Ask::Http(ask), 1);
+    assert_eq!(answers[0].failure, None);
+    assert_eq!(answers[0].text, "welcome");
+    assert_eq!(answers[0].cookies.len(), 2);
+    let requests = server.join().expect("the server");
+    assert!(requests[2].starts_with("POST /login?to=x "), "{requests:?}");
+    assert!(
+        requests[2].ends_with("v=1%262&user=ivan&secret=Passw0rd%21"),
+        "{requests:?}"
+    );
+    assert!(
+        requests[4].starts_with("POST /trust ") && requests[4].ends_with("token=t"),
+        "{requests:?}"
+    );
+    assert!(
+        requests[5].contains("cookie: issued=yes; trusted=yes"),
+        "{requests:?}"
     );
 }
 

@@ -48,7 +48,14 @@ impl Url {
 
     /// Where a redirection from here leads (RFC 9110 §10.2.2).
     pub fn join(&self, location: &str) -> Option<Self> {
-        if location.contains("://") {
+        let scheme = |text: &str| {
+            text.chars()
+                .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        };
+        if location
+            .split_once("://")
+            .is_some_and(|(before, _)| scheme(before))
+        {
             return Self::parse(location);
         }
         let scheme = if self.tls { "https" } else { "http" };
@@ -58,6 +65,7 @@ impl Url {
         let location = location.split('#').next().unwrap_or_default();
         let target = match location.strip_prefix('/') {
             Some(_) => location.to_owned(),
+            None if location.starts_with('?') => format!("{}{location}", self.path()),
             None => {
                 let path = self.target.split('?').next().unwrap_or("/");
                 let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -128,6 +136,9 @@ mod tests {
         assert_eq!(next("/b").as_deref(), Some("mail.example /b"));
         assert_eq!(next("//other/b").as_deref(), Some("other /b"));
         assert_eq!(next("http://other:8080/").as_deref(), Some("other:8080 /"));
+        assert_eq!(next("?y=2").as_deref(), Some("mail.example /owa/a?y=2"));
+        let back = "/login?to=https://other/";
+        assert_eq!(next(back), Some(format!("mail.example {back}")));
         assert_eq!(next("ftp://other/"), None);
         for wrong in ["mail.example", "ftp://x/", "https:///", "https://u@x/", ""] {
             assert_eq!(Url::parse(wrong), None, "{wrong}");

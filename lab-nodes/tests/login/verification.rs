@@ -84,7 +84,7 @@ async fn a_controller_that_comes_back_is_found_again() {
     let mut first = Controller::start(&authority, accounts(), anywhere).await;
     let at = SocketAddr::from(([127, 0, 0, 1], first.port));
     let own = authority.credential(&["sp-fe1.corp.contoso.com"]);
-    let config = tls::client_config(&[authority.root.clone()], Some(&*own)).unwrap();
+    let config = tls::client_config(std::slice::from_ref(&authority.root), Some(&*own)).unwrap();
     let controllers = Controllers::new(vec![first.peer.clone()], config).on_port(first.port);
     let conversation = nowhere();
     let ask = async || {
@@ -112,7 +112,7 @@ async fn a_controller_with_another_name_is_told_nothing() {
     let own = authority.credential(&["sp-fe1.corp.contoso.com"]);
     let mut peer = controller.peer.clone();
     peer.fqdn = "dc2.corp.contoso.com".into();
-    let config = tls::client_config(&[authority.root.clone()], Some(&*own)).unwrap();
+    let config = tls::client_config(std::slice::from_ref(&authority.root), Some(&*own)).unwrap();
     let controllers = Controllers::new(vec![peer.clone()], config).on_port(controller.port);
     let conversation = nowhere();
     let asked = controllers
@@ -125,7 +125,7 @@ async fn a_controller_with_another_name_is_told_nothing() {
             .contains("dc2.corp.contoso.com")
     );
     // And one that shows no certificate of its own is told nothing either.
-    let config = tls::client_config(&[authority.root.clone()], None).unwrap();
+    let config = tls::client_config(std::slice::from_ref(&authority.root), None).unwrap();
     let controllers =
         Controllers::new(vec![controller.peer.clone()], config).on_port(controller.port);
     let asked = controllers
