@@ -59,6 +59,21 @@ fn heads_on_their_way_through_the_balancer_never_panic() {
 }
 
 #[test]
+fn messages_of_ntlm_never_panic() {
+    replay(&["fuzz/corpus/ntlm"], targets::ntlm);
+}
+
+#[test]
+fn pages_with_forms_never_panic() {
+    replay(&["fuzz/corpus/form"], targets::form);
+}
+
+#[test]
+fn questions_about_certificates_and_lists_never_panic() {
+    replay(&["fuzz/corpus/revocation"], targets::revocation);
+}
+
+#[test]
 fn frames_from_a_link_never_panic() {
     replay(&["fuzz/corpus/packet"], targets::packet);
 }
@@ -66,6 +81,21 @@ fn frames_from_a_link_never_panic() {
 #[test]
 fn filters_of_a_capture_never_panic() {
     replay(&["fuzz/corpus/capture_filter"], targets::capture_filter);
+}
+
+#[test]
+fn messages_of_kerberos_never_panic() {
+    replay(&["fuzz/corpus/kerberos"], targets::kerberos);
+}
+
+#[test]
+fn negotiations_never_panic() {
+    replay(&["fuzz/corpus/spnego"], targets::spnego);
+}
+
+#[test]
+fn what_clients_send_the_directory_never_panics() {
+    replay(&["fuzz/corpus/ldap"], targets::ldap);
 }
 
 #[test]

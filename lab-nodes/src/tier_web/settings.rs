@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ws_federation::RelyingPartySettings;
+use crate::login::Login;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -20,21 +20,9 @@ pub(super) struct Settings {
     /// Names of the peers that may ask, one of which the client's certificate must carry;
     /// empty: any node of the lab. None: everybody may, and no certificate is asked for.
     pub only_from: Option<Vec<String>>,
-    /// What is for people alone who signed in, and how they do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sign_in: Option<SignIn>,
-}
-
-/// Signing in by WS-Federation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct SignIn {
-    /// The host.
-    pub host: String,
-    /// The path, with all below it; empty: the whole host.
-    pub below: String,
-    /// Whom it trusts.
-    pub party: RelyingPartySettings,
+    /// How people log in. None: nobody is asked who they are.
+    #[serde(default)]
+    pub login: Option<Login>,
 }
 
 /// A tier that must answer.

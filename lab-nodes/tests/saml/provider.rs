@@ -111,6 +111,9 @@ impl Provider {
         let (watch, watched) = watch::channel(Watched::Deeds);
         let (spans, told) = Spans::channel(watched);
         let context = Context {
+            store: None,
+            authority: None,
+
             lab: "test".into(),
             node: "partner-idp".into(),
             fqdn: HOST.into(),
