@@ -19,6 +19,7 @@ pub mod login;
 pub mod ntlm;
 pub mod revocation;
 pub mod saml;
+pub mod sharepoint;
 pub mod sharepoint_batch;
 pub mod sharepoint_search;
 pub mod spnego;
@@ -42,6 +43,7 @@ static SERVICES: &[&dyn Service] = &[
     &certificate_services::CertificateServices,
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
+    &sharepoint::SharePointFrontEnd,
     &sharepoint_batch::SharePointBatch,
     &sharepoint_search::SharePointSearch,
     &sql_server::SqlServer,
