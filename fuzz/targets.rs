@@ -2,10 +2,16 @@
 //! committed corpora, by an ordinary test. None may panic, whatever the bytes are.
 #![allow(dead_code)]
 
+#[path = "directory.rs"]
+mod directory;
+
+pub use directory::ldap;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
+use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use lab_core::check::{load_text, render};
@@ -17,12 +23,16 @@ use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
 use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
+use lab_nodes::certificate_services::Question;
 use lab_nodes::client::form;
 use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
+use lab_nodes::distributed_cache::{Token, wire};
 use lab_nodes::dns::Dns;
 use lab_nodes::domain_controller::settings::Settings;
 use lab_nodes::domain_controller::{Accounts, Kdc};
 use lab_nodes::http::accept::Visitor;
+use lab_nodes::http::cookie::cookie;
+use lab_nodes::http::form::{self, Form};
 use lab_nodes::http::{host, tier_path};
 use lab_nodes::kerberos::messages::{
     ApRep, ApReq, Authenticator, EncApRepPart, EncKdcRepPart, EncTicketPart, EtypeInfo, Exchange,
@@ -31,7 +41,11 @@ use lab_nodes::kerberos::messages::{
 use lab_nodes::kerberos::{Acceptor, Keytab};
 use lab_nodes::login::extended;
 use lab_nodes::ntlm;
+use lab_nodes::revocation::List;
 use lab_nodes::spnego;
+use rustls_pki_types::CertificateDer;
+use lab_nodes::saml::{self, AuthnRequest, Claims, Expected, Instant, SignedBy};
+use lab_nodes::ws_federation::{RelyingParty, RelyingPartySettings, SeenHere, TrustedProvider};
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
 pub fn lab_file(bytes: &[u8]) {
@@ -366,8 +380,26 @@ pub fn http(bytes: &[u8]) {
         }
         assert!(request.uri().authority().is_none());
         let path = request.uri().path().to_ascii_lowercase();
-        assert!(!path.contains("/../") && !path.contains("%2f"), "{path}");
+        let path = path.replace("%2f", "/");
+        assert!(!path.contains("/../"), "{path}");
     }
+}
+
+/// What is asked of certificate services, by POST and by GET, and a revocation list as services get
+/// it. Nobody can sign one without the key: whatever is read is refused or is the one of the corpus.
+pub fn revocation(bytes: &[u8]) {
+    let by_post = Question::read(bytes);
+    let by_get = Question::read_path(&BASE64.encode(bytes));
+    assert_eq!(by_post.ok(), by_get.ok());
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Question::read_path(text);
+    }
+    let authority = include_bytes!("authority.der");
+    if let Ok(list) = List::read(bytes, authority) {
+        assert!(bytes == include_bytes!("corpus/revocation/list"));
+        assert!(!list.revokes(&CertificateDer::from(&authority[..])));
+    }
+    assert!(List::read(bytes, bytes).is_err());
 }
 
 fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
@@ -384,4 +416,94 @@ fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
         }
     }
     headers
+}
+
+/// Whose tokens are among the seeds; nobody has the key any more.
+fn signer() -> SignedBy {
+    SignedBy::Pinned(include_bytes!("token-signing.der").to_vec())
+}
+
+fn then() -> Instant {
+    Instant::read("2020-01-01T00:30:00Z").expect("an instant")
+}
+
+/// What a token says, if it holds.
+pub fn token(text: &str) -> Option<Claims> {
+    let by = signer();
+    let expected = Expected {
+        trusted: &[("urn:idp", &by)],
+        roots: &[],
+        audience: "urn:site",
+        recipient: "https://site/",
+        in_response_to: None,
+        now: then(),
+        skew: std::time::Duration::ZERO,
+    };
+    saml::verify(text, &expected).ok()
+}
+
+/// A token, a request for one, and such a request as it stands in an URL. Whatever is made of the
+/// tokens that were signed, they are about nobody else.
+pub fn saml(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(claims) = token(text) {
+        assert_eq!(
+            (claims.subject.as_str(), claims.token.as_str()),
+            ("pat@example.com", "_seed")
+        );
+    }
+    let _ = AuthnRequest::read(text);
+    if let Ok(text) = saml::inflated(text) {
+        let _ = AuthnRequest::read(&text);
+    }
+    if let Some(instant) = Instant::read(text) {
+        assert_eq!(Instant::read(&instant.to_string()), Some(instant));
+    }
+}
+
+/// What a browser brings to a site: a form with a token, and cookies.
+pub fn sign_in(bytes: &[u8]) {
+    let provider = TrustedProvider {
+        name: "idp".into(),
+        issuer: "urn:idp".into(),
+        sign_in: "https://idp/".into(),
+        signed_by: signer(),
+    };
+    let settings = RelyingPartySettings::new("urn:site", "https://site/", vec![provider]);
+    let party = RelyingParty::new(settings, &[]);
+    let seen = SeenHere::default();
+    let accepted = futures::executor::block_on(party.accept_at(bytes, &seen, then()));
+    if let Ok(accepted) = accepted {
+        assert_eq!(accepted.claims.subject, "pat@example.com");
+        assert!(accepted.return_to.starts_with('/') && !accepted.return_to.starts_with("//"));
+    }
+    if let Ok(read) = Form::read(bytes) {
+        assert_eq!(Form::read(form::write(read.fields()).as_bytes()), Ok(read));
+    }
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(bytes) {
+        headers.insert("cookie", value);
+        if let Some(token) = cookie(&headers, "FedAuth").and_then(Token::read) {
+            assert_eq!(Token::read(&token.to_string()), Some(token));
+        }
+    }
+}
+
+/// What a member of the cache hears from another.
+pub fn cache(bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let Ok(length) = wire::Frame::length(*head) else {
+            return;
+        };
+        let Some((content, after)) = after.split_at_checked(length) else {
+            return;
+        };
+        if let Ok(frame) = wire::Frame::read(content) {
+            assert_eq!(&frame.write()[4..], content);
+        }
+        rest = after;
+    }
 }

@@ -4,6 +4,7 @@
 
 pub mod application_tier;
 pub mod balancer;
+pub mod certificate_services;
 pub mod client;
 pub mod der;
 pub mod directory;
@@ -16,6 +17,8 @@ pub mod kerberos;
 pub mod ldap;
 pub mod login;
 pub mod ntlm;
+pub mod office_web_apps;
+pub mod revocation;
 pub mod saml;
 pub mod sharepoint;
 pub mod sharepoint_batch;
@@ -38,8 +41,10 @@ static SERVICES: &[&dyn Service] = &[
     &dns::Dns,
     &tier_web::TierWeb,
     &balancer::LoadBalancer,
+    &certificate_services::CertificateServices,
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
+    &office_web_apps::OfficeWebApps,
     &sharepoint::SharePointFrontEnd,
     &sharepoint_batch::SharePointBatch,
     &sharepoint_search::SharePointSearch,

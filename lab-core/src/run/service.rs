@@ -17,7 +17,7 @@ use super::{program, root, sandbox, stores};
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::{process, socket};
 use crate::plan::{Listen, ProcessKind, ProcessPlan, Transport};
-use crate::service::{Context, Credential, Item, Listener, Service, Spans, Watched};
+use crate::service::{Authority, Context, Credential, Item, Listener, Service, Spans, Watched};
 
 /// Exit status of a service that can't work here, however often it is started.
 const HOPELESS: i32 = 3;
@@ -171,6 +171,15 @@ fn work(
     let trust = CertificateDer::pem_slice_iter(slice.trust.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(io::Error::other)?;
+    let (issued_tx, issued) = watch::channel(Vec::new());
+    let authority = match &slice.authority {
+        Some(authority) => Some(Authority {
+            issuing: Arc::new(credential(&authority.issuing)?),
+            root_list: authority.root_list.clone(),
+            issued,
+        }),
+        None => None,
+    };
     let context = Context {
         lab: slice.lab.clone(),
         node: slice.plan.name.clone(),
@@ -187,6 +196,7 @@ fn work(
         trust,
         secrets: slice.secrets.clone(),
         store: (slice.plan.store > 0).then(|| stores::of_service(&plan.name)),
+        authority,
         peers: peers.clone(),
         shutdown,
         network,
@@ -226,6 +236,7 @@ fn work(
                 ended = &mut running => break ended,
                 message = channel.receive::<ToService>() => match message {
                     Ok(Some((ToService::Settings(settings), _))) => { settings_tx.send_replace(settings); }
+                    Ok(Some((ToService::Issued(issued), _))) => { issued_tx.send_replace(issued); }
                     Ok(Some((ToService::Watch(watched), _))) => {
                         watch_tx.send_replace(watched);
                         marking.mark().await;

@@ -31,8 +31,15 @@ struct Lately(VecDeque<Answered>);
 struct Answered {
     at: Instant,
     from: SocketAddr,
+    /// SHA-256 of the request.
     request: Vec<u8>,
     answer: Vec<u8>,
+}
+
+fn digest(request: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, request)
+        .as_ref()
+        .to_vec()
 }
 
 impl Lately {
@@ -42,8 +49,9 @@ impl Lately {
         while self.0.front().is_some_and(|one| one.at.elapsed() > KEEP) {
             self.0.pop_front();
         }
-        let mut all = self.0.iter();
-        all.find(|one| one.from == from && one.request == request)
+        let mut all = self.0.iter().filter(|one| one.from == from);
+        let request = digest(request);
+        all.find(|one| one.request == request)
             .map(|one| one.answer.clone())
     }
 
@@ -54,7 +62,7 @@ impl Lately {
         self.0.push_back(Answered {
             at: Instant::now(),
             from,
-            request: request.to_vec(),
+            request: digest(request),
             answer: answer.to_vec(),
         });
     }
@@ -131,15 +139,19 @@ async fn talk(
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > REQUEST {
             tracing::warn!("{from} is hung up on: it announces a request of {length} bytes");
-            return Ok(());
+            return write(&mut stream, &kdc.too_long(length)).await;
         }
         let mut request = vec![0; length];
         timeout(IDLE, stream.read_exact(&mut request)).await??;
         let Some(answer) = kdc.answer(&request, &conversation, usize::MAX) else {
             return Ok(());
         };
-        let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
-        let framed = [&length.to_be_bytes()[..], &answer].concat();
-        timeout(IDLE, stream.write_all(&framed)).await??;
+        write(&mut stream, &answer).await?;
     }
+}
+
+async fn write(stream: &mut TcpStream, answer: &[u8]) -> std::io::Result<()> {
+    let length = u32::try_from(answer.len()).map_err(std::io::Error::other)?;
+    let framed = [&length.to_be_bytes()[..], answer].concat();
+    timeout(IDLE, stream.write_all(&framed)).await?
 }

@@ -24,10 +24,13 @@ pub(super) struct Options {
     /// People by their mail addresses.
     #[serde(default)]
     pub users: BTreeMap<String, User>,
-    /// How long a token is valid, in seconds: 1 to 86,400, 600 unless given.
+    /// How long a token is valid, in seconds: 1 to 86,400, 3600 unless given.
     pub token_lifetime: Option<u64>,
     /// How long a login lasts here, in seconds: 1 to 604,800, 28,800 unless given.
     pub session_lifetime: Option<u64>,
+    /// Seconds that its clock is ahead, or behind where negative: a day at most. 0 unless given.
+    #[serde(default)]
+    pub clock_error: i64,
 }
 
 /// A site that tokens are made for.

@@ -81,17 +81,6 @@ impl Sessions {
     }
 }
 
-/// The value of a cookie in a request's Cookie fields (RFC 6265 §4.2.1).
-pub fn cookie<'h>(headers: &'h hyper::HeaderMap, name: &str) -> Option<&'h str> {
-    let fields = headers.get_all(hyper::header::COOKIE).iter();
-    fields
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

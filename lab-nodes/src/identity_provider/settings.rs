@@ -1,8 +1,11 @@
 //! What the running service needs to know, computed from the options and the lab.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+
+use crate::saml::Instant;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,6 +28,22 @@ pub(super) struct Settings {
     pub token_lifetime: u64,
     /// Seconds.
     pub session_lifetime: u64,
+    /// Seconds that its clock is ahead; negative: behind.
+    #[serde(default)]
+    pub clock_error: i64,
+}
+
+impl Settings {
+    /// What its clock says.
+    pub fn now(&self) -> Instant {
+        let now = Instant::new(SystemTime::now());
+        let error = Duration::from_secs(self.clock_error.unsigned_abs());
+        if self.clock_error < 0 {
+            now.before(error)
+        } else {
+            now.after(error)
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

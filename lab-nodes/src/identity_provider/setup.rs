@@ -59,8 +59,9 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             .iter()
             .map(|(mail, user)| (mail.to_lowercase(), self::user(mail, user)))
             .collect(),
-        token_lifetime: options.token_lifetime.unwrap_or(600),
+        token_lifetime: options.token_lifetime.unwrap_or(3600),
         session_lifetime: options.session_lifetime.unwrap_or(28_800),
+        clock_error: options.clock_error,
     };
     let signing = signing_name(node, &options);
     Ok(Setup {
@@ -202,6 +203,10 @@ fn mistakes(options: &Options) -> Vec<OptionError> {
                 ..mistake("/users", &format!("`{mail}` is no mail address"))
             });
         }
+    }
+    if options.clock_error.unsigned_abs() > 86_400 {
+        let message = "`clock-error` is a day at most, 86400 seconds";
+        mistakes.push(mistake("/clock-error", message));
     }
     for (key, value, longest) in [
         ("token-lifetime", options.token_lifetime, 86_400),

@@ -1,7 +1,7 @@
 //! A request and its answer.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, SET_COOKIE};
@@ -11,16 +11,17 @@ use lab_core::observe::Deed;
 use super::METADATA;
 use super::accounts::{Accounts, Outcome};
 use super::ask::{Ask, Protocol, SignIn};
-use super::sessions::{COOKIE, Session, Sessions, cookie};
+use super::sessions::{COOKIE, Session, Sessions};
 use super::settings::Settings;
 use super::{metadata, pages, sign_in};
 use crate::http::accept::Visitor;
 use crate::http::asked::Asked;
 use crate::http::body::{self, Body, full};
+use crate::http::cookie::cookie;
 use crate::http::form::Form;
 use crate::http::tier_path::TierPath;
 use crate::http::{host, page};
-use crate::saml::{self, SignError, Signer};
+use crate::saml::{SignError, Signer};
 
 /// Longest body of a request that is read, in bytes.
 const LONGEST_BODY: usize = 512 << 10;
@@ -184,7 +185,7 @@ impl Site {
         match (session, &ask.protocol) {
             (Some((id, session)), _) if !ask.force => self.grant(settings, ask, id, &session),
             (None, Protocol::Saml(request)) if ask.passive => {
-                let now = saml::Instant::new(SystemTime::now());
+                let now = settings.now();
                 sign_in::no_passive(settings, ask, request, now)
                     .unwrap_or_else(|error| self.unsigned(settings, &error))
             }
@@ -216,7 +217,7 @@ impl Site {
         });
         let trouble = match outcome {
             Outcome::Verified => {
-                let now = saml::Instant::new(SystemTime::now());
+                let now = settings.now();
                 let id = self.sessions.begin(&name, now, Instant::now());
                 let session = id.and_then(|id| {
                     let lifetime = Duration::from_secs(settings.session_lifetime);
@@ -269,7 +270,7 @@ impl Site {
             return self.login_page(settings, ask, StatusCode::OK, "", None);
         };
         self.sessions.visit(id, &ask.party.realm);
-        let now = saml::Instant::new(SystemTime::now());
+        let now = settings.now();
         sign_in::grant(settings, &self.signer, ask, session, user, now)
             .unwrap_or_else(|error| self.unsigned(settings, &error))
     }

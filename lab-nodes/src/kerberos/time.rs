@@ -9,6 +9,10 @@ use crate::der::{self, Malformed, Reader};
 pub struct Time(pub i64);
 
 const DAY: i64 = 86_400;
+/// What can be written begins with the year 0 …
+const FIRST: i64 = -62_167_219_200;
+/// … and ends with the year 9999.
+const LAST: i64 = 253_402_300_799;
 
 impl Time {
     /// Now, with the microseconds of its second.
@@ -54,14 +58,12 @@ impl Time {
         if !whole {
             return Err(WRONG);
         }
-        Ok(Self(
-            days(year, month, day) * DAY + hour * 3600 + minute * 60 + second,
-        ))
+        let seconds = days(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
+        Ok(Self(seconds.min(LAST)))
     }
 
     pub(super) fn write(self) -> Vec<u8> {
-        // Beyond the year 9999 there is no way to write it.
-        let seconds = self.0.clamp(0, 253_402_300_799);
+        let seconds = self.0.clamp(FIRST, LAST);
         let (year, month, day) = date(seconds.div_euclid(DAY));
         let second = seconds.rem_euclid(DAY);
         der::generalized_time(&format!(
@@ -123,11 +125,13 @@ mod tests {
     #[test]
     fn times_are_read_as_written() {
         for (seconds, text) in [
+            (FIRST, "00000101000000Z"),
             (0, "19700101000000Z"),
             (951_782_400, "20000229000000Z"),
             (1_709_251_199, "20240229235959Z"),
             (1_361_112_845, "20130217145405Z"),
             (4_102_444_800, "21000101000000Z"),
+            (LAST, "99991231235959Z"),
         ] {
             let bytes = Time(seconds).write();
             assert_eq!(&bytes[2..], text.as_bytes());

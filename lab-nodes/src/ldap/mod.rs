@@ -40,6 +40,7 @@ pub use sasl::{Acceptor, Established, Mechanism, Protection, Refused, Step};
 pub use server::{Directory, Server};
 pub use session::{Session, Turn};
 pub use tree::Contents;
+pub use wire::{Malformed, TooLong, length as message_length};
 
 /// LDAP, with TLS where a client asks for it.
 pub const PORT: u16 = 389;

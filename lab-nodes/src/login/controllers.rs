@@ -8,6 +8,7 @@ use lab_core::service::Conversation;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
@@ -23,6 +24,10 @@ const CONNECT: Duration = Duration::from_secs(2);
 const ANSWER: Duration = Duration::from_secs(3);
 /// Most connections that are kept while nobody asks.
 const KEPT: usize = 8;
+/// Most questions at a time; others wait for their turn.
+const AT_A_TIME: usize = 32;
+/// How long a question waits for its turn.
+const TURN: Duration = Duration::from_secs(5);
 
 /// No domain controller answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +43,7 @@ pub struct Controllers {
     /// The one that answered last.
     first: AtomicUsize,
     idle: Mutex<Vec<Line>>,
+    turns: Semaphore,
 }
 
 /// A connection to a controller; one question at a time.
@@ -58,6 +64,7 @@ impl Controllers {
             tls,
             first: AtomicUsize::new(0),
             idle: Mutex::default(),
+            turns: Semaphore::new(AT_A_TIME),
         }
     }
 
@@ -78,13 +85,18 @@ impl Controllers {
     ) -> Result<Verdict, Unavailable> {
         let value = serde_json::to_vec(question).map_err(|error| Unavailable(error.to_string()))?;
         let began = Instant::now();
-        // A connection that was kept may be closed by now: that alone says nothing.
+        let turn = timeout(TURN, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| Unavailable("too many logins wait for one".into()))?;
+        // A connection that was kept may be closed by now: that alone says nothing. Those beside it
+        // are no better, and to find out one by one takes long where a controller is silent.
         while let Some(line) = self.kept() {
+            let peer = line.peer;
             if let Ok((verdict, line)) = self.over(line, &value).await {
                 self.tell(&line, question, &verdict, conversation, began, true);
                 self.keep(line);
                 return Ok(verdict);
             }
+            self.lines().retain(|line| line.peer != peer);
         }
         let mut reasons = Vec::new();
         let first = self.first.load(Ordering::Relaxed);
@@ -98,7 +110,11 @@ impl Controllers {
                     self.keep(line);
                     return Ok(verdict);
                 }
-                Err(reason) => reasons.push(format!("{}: {reason}", self.peers[peer].node)),
+                Err(reason) => {
+                    self.first
+                        .store((peer + 1) % self.peers.len(), Ordering::Relaxed);
+                    reasons.push(format!("{}: {reason}", self.peers[peer].node));
+                }
             }
         }
         if reasons.is_empty() {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod refused;
+mod settings;
 mod stage;
 mod stock;
 mod web;

@@ -13,6 +13,7 @@ use lab_nodes::kerberos::messages::{
 };
 use lab_nodes::kerberos::time::{Time, write_timestamp};
 use lab_nodes::kerberos::{Acceptor, Principal};
+use md5::{Digest, Md5};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -86,6 +87,7 @@ async fn a_datagram_sent_again_is_answered_again() {
 struct Changed {
     seconds: i64,
     client: Option<&'static str>,
+    /// The type of another checksum; 0: none.
     checksum: Option<i32>,
     body: bool,
     ticket: bool,
@@ -111,16 +113,19 @@ fn for_service(granting: &Held, changed: &Changed) -> KdcReq {
             ..body
         },
     );
-    let checksum = Checksum {
-        kind: changed.checksum.unwrap_or(16),
-        bytes: granting
-            .session
-            .checksum(usage::TGS_BODY, &request.raw_body),
-    };
+    let session = &granting.session;
+    let checksum = changed.checksum.unwrap_or(16);
+    let checksum = (checksum != 0).then(|| Checksum {
+        kind: checksum,
+        bytes: match checksum {
+            7 => Md5::digest(&request.raw_body).to_vec(),
+            _ => session.checksum(usage::TGS_BODY, &request.raw_body),
+        },
+    });
     let (now, micros) = Time::now();
     let proof = Authenticator {
         client,
-        checksum: Some(checksum),
+        checksum,
         time: (now.plus(changed.seconds), micros),
         subkey: None,
         sequence: None,
@@ -171,6 +176,16 @@ async fn the_ticket_granting_service_names_what_is_wrong() {
     let answer = dc.center().await.ask(good.write()).await.unwrap();
     assert_eq!(answer.first(), Some(&0x6d), "a TGS-REP");
     assert_eq!(refusal(&dc, &good).await, ErrorCode::KRB_AP_ERR_REPEAT);
+    // Java's checksum has no key; impacket sends none.
+    for checksum in [0, 7] {
+        let changed = Changed {
+            checksum: Some(checksum),
+            ..Changed::default()
+        };
+        let request = for_service(&granting, &changed).write();
+        let answer = dc.center().await.ask(request).await.unwrap();
+        assert_eq!(answer.first(), Some(&0x6d), "checksum of type {checksum}");
+    }
     let default = Changed::default;
     for (changed, code) in [
         (
@@ -189,7 +204,7 @@ async fn the_ticket_granting_service_names_what_is_wrong() {
         ),
         (
             Changed {
-                checksum: Some(7),
+                checksum: Some(1),
                 ..default()
             },
             ErrorCode::KRB_AP_ERR_INAPP_CKSUM,
@@ -197,6 +212,14 @@ async fn the_ticket_granting_service_names_what_is_wrong() {
         (
             Changed {
                 body: true,
+                ..default()
+            },
+            ErrorCode::KRB_AP_ERR_MODIFIED,
+        ),
+        (
+            Changed {
+                body: true,
+                checksum: Some(7),
                 ..default()
             },
             ErrorCode::KRB_AP_ERR_MODIFIED,
@@ -320,12 +343,12 @@ async fn garbage_is_refused_and_the_next_client_served() {
     let dc = start().await;
     // No length is believed before the bytes are there.
     let mut huge = TcpStream::connect(dc.at).await.unwrap();
-    huge.write_all(&[0xff; 64]).await.unwrap();
-    let mut rest = Vec::new();
-    let closed = huge.read_to_end(&mut rest);
-    let closed = tokio::time::timeout(Duration::from_secs(5), closed).await;
+    huge.write_all(&u32::MAX.to_be_bytes()).await.unwrap();
+    let mut told = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), huge.read_to_end(&mut told)).await;
     assert!(closed.is_ok(), "the connection is not closed");
-    assert!(rest.is_empty());
+    let refused = KrbError::read(&told[4..]).unwrap();
+    assert_eq!(refused.code, ErrorCode::KRB_ERR_FIELD_TOOLONG);
     // What is no request gets no answer; a broken one is told so.
     let mut center = dc.center().await;
     assert!(

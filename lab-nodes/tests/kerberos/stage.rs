@@ -138,6 +138,9 @@ pub async fn start() -> Running {
     let (watch, watched) = watch::channel(Watched::Deeds);
     let (spans, told) = Spans::channel(watched);
     let context = Context {
+        store: None,
+        authority: None,
+
         lab: "test".into(),
         node: "dc1".into(),
         fqdn: "dc1.corp.contoso.com".into(),

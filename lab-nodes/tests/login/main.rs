@@ -8,5 +8,7 @@ mod authority;
 mod built_in;
 mod controller;
 mod made_to_measure;
+mod negotiated;
 mod site;
 mod stock;
+mod verification;

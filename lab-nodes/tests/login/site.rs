@@ -56,6 +56,8 @@ impl Stage {
             credentials: BTreeMap::from([("node".into(), credential.clone())]),
             trust: vec![authority.root.clone()],
             secrets: BTreeMap::new(),
+            store: None,
+            authority: None,
             peers: BTreeMap::new(),
             shutdown: stopped.clone(),
             network: mpsc::unbounded_channel().0,

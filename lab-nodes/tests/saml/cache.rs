@@ -61,6 +61,9 @@ impl Farm {
         });
         let (own, node) = (name(at), format!("fe{}", at + 1));
         let mut context = Context {
+            store: None,
+            authority: None,
+
             lab: "test".into(),
             node,
             fqdn: own.clone(),

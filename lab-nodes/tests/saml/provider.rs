@@ -111,6 +111,9 @@ impl Provider {
         let (watch, watched) = watch::channel(Watched::Deeds);
         let (spans, told) = Spans::channel(watched);
         let context = Context {
+            store: None,
+            authority: None,
+
             lab: "test".into(),
             node: "partner-idp".into(),
             fqdn: HOST.into(),
@@ -386,8 +389,6 @@ fn request(id: &str, more: &str) -> String {
 async fn a_login_by_saml_2_that_python3_saml_asks_for_and_accepts() {
     let provider = Provider::start();
     let script = provider.authority.write("sp.py", SP_SCRIPT);
-    let certificate = provider.authority.credential(&[SIGNING]);
-    drop(certificate);
     let metadata = provider
         .curl(
             "jar",

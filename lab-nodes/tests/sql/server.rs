@@ -73,11 +73,14 @@ pub fn start_in(folder: &Path) -> Running {
     let (shutdown, shutdown_receiver) = watch::channel(false);
     let settings = json!({
         "port": at.port(),
+        "longest": 64 << 20,
         "databases": ["content", "other"],
         "logins": { "sa": "Passw0rd!", "farm": null },
     });
     let (_, settings) = watch::channel(settings);
     let context = Context {
+        authority: None,
+
         lab: "test".into(),
         node: "sp-sql1".into(),
         fqdn: NAME.into(),

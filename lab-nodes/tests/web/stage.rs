@@ -104,6 +104,7 @@ pub fn start(authority: &Authority, start: Start<'_>) -> Running {
         trust: vec![authority.root.clone()],
         secrets: BTreeMap::new(),
         store: None,
+        authority: None,
         peers: start.peers,
         shutdown: shutdown_receiver,
         network: network_sender,

@@ -199,7 +199,7 @@ impl Keeper {
         zygote: Channel,
     ) -> io::Result<Self> {
         let folder = PathBuf::from(format!("/proc/self/fd/{}", state.as_raw_fd()));
-        let authority = Authority::open(&folder, &plan.lab)?;
+        let authority = Authority::open(&folder, &plan.lab, plan.published.as_deref())?;
         let fabric = Network::open(NetNs::current()?)?;
         Ok(Self {
             lab: plan.lab.clone(),

@@ -2,9 +2,6 @@
 
 use std::sync::Arc;
 
-use lab_core::observe::Deed;
-use lab_core::service::Conversation;
-
 use super::failure::Failure;
 use super::grant::{Grant, Terms};
 use super::{Granted, KVNO, Kdc, Now, first_etype};
@@ -22,12 +19,7 @@ use crate::kerberos::replay::SKEW;
 use crate::kerberos::time::{Time, read_timestamp};
 
 impl Kdc {
-    pub(super) fn authenticate(
-        &self,
-        request: &KdcReq,
-        now: Now,
-        conversation: &Conversation,
-    ) -> Result<Granted, Failure> {
+    pub(super) fn authenticate(&self, request: &KdcReq, now: Now) -> Result<Granted, Failure> {
         let body = &request.body;
         let (entry, client) = self.client(request)?;
         self.accounts.admits(&entry)?;
@@ -44,23 +36,13 @@ impl Kdc {
             failure.data = Some(hints(&entry, &body.etypes, true));
             return Err(failure);
         };
-        let key = match self.verify(&entry, proof, now) {
-            Ok(key) => key,
-            Err(failure) => {
-                conversation.tell(|| Deed::Login {
-                    method: "kerberos".into(),
-                    principal: entry.person().account.clone(),
-                    verified: false,
-                    proof: failure.text.clone(),
-                });
-                let mut failure = failure;
-                if failure.code == ErrorCode::KDC_ERR_PREAUTH_FAILED {
-                    // The client may have salted wrongly ([MS-KILE] §3.3.5.6.1).
-                    failure.data = Some(hints(&entry, &body.etypes, false));
-                }
-                return Err(failure);
+        let key = self.verify(&entry, proof, now).map_err(|mut failure| {
+            if failure.code == ErrorCode::KDC_ERR_PREAUTH_FAILED {
+                // The client may have salted wrongly ([MS-KILE] §3.3.5.6.1).
+                failure.data = Some(hints(&entry, &body.etypes, false));
             }
-        };
+            failure
+        })?;
         let grant = Grant {
             client,
             service: self.of_own_realm(service),

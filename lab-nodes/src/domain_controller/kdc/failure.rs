@@ -5,7 +5,7 @@ use std::fmt;
 use super::super::accounts::{KRBTGT, Refusal};
 use super::Now;
 use crate::kerberos::Principal;
-use crate::kerberos::messages::{ErrorCode, KdcReq, KrbError};
+use crate::kerberos::messages::{ErrorCode, KdcReqBody, KrbError};
 
 /// A request that is refused.
 #[derive(Debug)]
@@ -16,8 +16,6 @@ pub(super) struct Failure {
     pub text: String,
     /// More, depending on the code.
     pub data: Option<Vec<u8>>,
-    client: Option<Principal>,
-    service: Option<Principal>,
 }
 
 impl Failure {
@@ -26,27 +24,35 @@ impl Failure {
             code,
             text: text.into(),
             data: None,
-            client: None,
-            service: None,
         }
     }
 
-    /// With the names of the request.
-    pub fn about(mut self, request: &KdcReq) -> Self {
-        self.client = request.body.client.clone();
-        self.service = request.body.service.clone();
-        self
+    /// Whether it says of the client that it is not who it says, or may not be.
+    pub fn is_about_the_client(&self) -> bool {
+        [
+            ErrorCode::KDC_ERR_C_PRINCIPAL_UNKNOWN,
+            ErrorCode::KDC_ERR_CLIENT_REVOKED,
+            ErrorCode::KDC_ERR_KEY_EXPIRED,
+            ErrorCode::KDC_ERR_PREAUTH_FAILED,
+            ErrorCode::KRB_AP_ERR_BAD_INTEGRITY,
+            ErrorCode::KRB_AP_ERR_BADMATCH,
+            ErrorCode::KRB_AP_ERR_MODIFIED,
+            ErrorCode::KRB_AP_ERR_REPEAT,
+            ErrorCode::KRB_AP_ERR_SKEW,
+            ErrorCode::KRB_AP_ERR_TKT_EXPIRED,
+        ]
+        .contains(&self.code)
     }
 
-    /// The message; its realm is this one's.
-    pub fn write(&self, realm: &str, now: Now) -> Vec<u8> {
-        let service = self.service.clone();
+    /// The message, with the names of the request as far as there are any; its realm is this one's.
+    pub fn write(&self, request: Option<&KdcReqBody>, realm: &str, now: Now) -> Vec<u8> {
+        let service = request.and_then(|body| body.service.clone());
         let service = service.unwrap_or_else(|| Principal::service(KRBTGT, realm));
         KrbError {
             client_time: None,
             time: (now.time, now.micros),
             code: self.code,
-            client: self.client.clone(),
+            client: request.and_then(|body| body.client.clone()),
             service,
             text: Some(self.text.clone()),
             data: self.data.clone(),
@@ -57,9 +63,6 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(client) = &self.client {
-            write!(f, "{client}: ")?;
-        }
         write!(f, "{}: {}", self.code, self.text)
     }
 }

@@ -81,13 +81,16 @@ impl Kdc {
                 tracing::warn!("a message from {from} is refused: {malformed}");
                 // [APPLICATION 10] and [APPLICATION 12] are requests, broken or not.
                 return matches!(bytes.first(), Some(0x6a | 0x6c)).then(|| {
-                    Failure::new(ErrorCode::KRB_ERR_GENERIC, malformed.to_string())
-                        .write(&self.accounts.domain.realm, now)
+                    Failure::new(ErrorCode::KRB_ERR_GENERIC, malformed.to_string()).write(
+                        None,
+                        &self.accounts.domain.realm,
+                        now,
+                    )
                 });
             }
         };
         let granted = match request.exchange {
-            Exchange::Authentication => self.authenticate(&request, now, conversation),
+            Exchange::Authentication => self.authenticate(&request, now),
             Exchange::TicketGranting => self.grant_ticket(&request, now),
         };
         let granted = granted.and_then(|granted| {
@@ -119,16 +122,34 @@ impl Kdc {
                 Some(granted.answer)
             }
             Err(failure) => {
-                let failure = failure.about(&request);
+                // A request to the ticket-granting service names its client in the ticket alone.
+                let client = request.body.client.as_ref();
+                let client = client.map_or_else(|| "somebody".into(), Principal::name);
+                if failure.is_about_the_client() {
+                    conversation.tell(|| Deed::Login {
+                        method: "kerberos".into(),
+                        principal: client.clone(),
+                        verified: false,
+                        proof: failure.text.clone(),
+                    });
+                }
                 // That a client must prove itself is how every login begins.
                 if failure.code == ErrorCode::KDC_ERR_PREAUTH_REQUIRED {
-                    tracing::debug!("{from}: {failure}");
+                    tracing::debug!("{from}: {client}: {failure}");
                 } else {
-                    tracing::info!("{from}: {failure}");
+                    tracing::info!("{from}: {client}: {failure}");
                 }
-                Some(failure.write(&self.accounts.domain.realm, now))
+                Some(failure.write(Some(&request.body), &self.accounts.domain.realm, now))
             }
         }
+    }
+
+    /// What whoever announces a request that is too long is told (RFC 4120 §7.2.2).
+    pub(super) fn too_long(&self, length: usize) -> Vec<u8> {
+        let (time, micros) = Time::now();
+        let text = format!("a request of {length} bytes is too long");
+        let failure = Failure::new(ErrorCode::KRB_ERR_FIELD_TOOLONG, text);
+        failure.write(None, &self.accounts.domain.realm, Now { time, micros })
     }
 
     /// The account that tickets for a service are made for, by a service principal name or the

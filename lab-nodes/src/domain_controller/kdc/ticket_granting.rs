@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use md5::{Digest, Md5};
+
 use super::failure::Failure;
 use super::grant::{Grant, Terms};
 use super::{Granted, Kdc, Now, first_etype};
 use crate::directory::State;
 use crate::domain_controller::accounts::{Entry, Refusal};
 use crate::kerberos::Principal;
-use crate::kerberos::crypto::{Etype, Key, usage};
+use crate::kerberos::crypto::{Etype, Key, is_same, usage};
 use crate::kerberos::messages::{
     ApReq, Authenticator, EncTicketPart, EncryptedData, ErrorCode, Exchange, KdcOptions, KdcRep,
     KdcReq, TicketFlags, padata,
 };
 use crate::kerberos::replay::SKEW;
+
+/// A checksum without a key (RFC 3961 §6.1).
+const RSA_MD5: i32 = 7;
 
 /// What a client showed.
 struct Shown {
@@ -179,17 +184,23 @@ impl Kdc {
     }
 }
 
-/// The body is the one that the client put its checksum on (RFC 4120 §3.3.3.1).
+/// The body is the one that the client put its checksum on (RFC 4120 §3.3.3.1). It stands in the
+/// encrypted authenticator, where one without a key (Java's MD5) holds as well. Some clients send
+/// none, which AD DS takes, too.
 fn check_body(request: &KdcReq, session: &Key, proof: &Authenticator) -> Result<(), Failure> {
-    let fitting = proof
-        .checksum
-        .as_ref()
-        .filter(|checksum| checksum.kind == session.etype().checksum_number());
-    let Some(checksum) = fitting else {
-        let text = "the authenticator has no keyed checksum of its key's type";
+    let Some(checksum) = &proof.checksum else {
+        return Ok(());
+    };
+    let body = &request.raw_body;
+    let holds = if checksum.kind == session.etype().checksum_number() {
+        session.verifies(usage::TGS_BODY, body, &checksum.bytes)
+    } else if checksum.kind == RSA_MD5 {
+        is_same(&Md5::digest(body), &checksum.bytes)
+    } else {
+        let text = format!("a checksum of type {} is not taken", checksum.kind);
         return Err(Failure::new(ErrorCode::KRB_AP_ERR_INAPP_CKSUM, text));
     };
-    if !session.verifies(usage::TGS_BODY, &request.raw_body, &checksum.bytes) {
+    if !holds {
         let text = "the request was changed on its way";
         return Err(Failure::new(ErrorCode::KRB_AP_ERR_MODIFIED, text));
     }

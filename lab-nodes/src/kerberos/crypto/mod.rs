@@ -1,7 +1,10 @@
 //! Encryption types, keys, and what is done with them (RFC 3961, RFC 3962, RFC 8009).
 
 mod cts;
+mod etype;
 mod sha2;
+
+pub use etype::Etype;
 
 use std::num::NonZeroU32;
 
@@ -15,19 +18,6 @@ use self::sha2::Sha2;
 
 /// Rounds of string-to-key that peers use unless told otherwise (RFC 3962 §4).
 const ROUNDS: NonZeroU32 = NonZeroU32::new(4096).expect("not zero");
-
-/// An encryption type that is spoken here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Etype {
-    /// 18 (RFC 3962).
-    Aes256Sha1,
-    /// 17 (RFC 3962).
-    Aes128Sha1,
-    /// 20 (RFC 8009).
-    Aes256Sha2,
-    /// 19 (RFC 8009).
-    Aes128Sha2,
-}
 
 /// What a key is used for (RFC 4120 §7.5.1, RFC 4121 §2).
 pub mod usage {
@@ -67,71 +57,6 @@ pub mod usage {
 pub struct BadIntegrity;
 
 impl Etype {
-    /// All, those that every domain controller knows first.
-    pub const ALL: [Self; 4] = [
-        Self::Aes256Sha1,
-        Self::Aes128Sha1,
-        Self::Aes256Sha2,
-        Self::Aes128Sha2,
-    ];
-
-    /// Its number (RFC 3961 §8).
-    pub fn number(self) -> i32 {
-        match self {
-            Self::Aes256Sha1 => 18,
-            Self::Aes128Sha1 => 17,
-            Self::Aes256Sha2 => 20,
-            Self::Aes128Sha2 => 19,
-        }
-    }
-
-    /// By its number; none for what is not spoken here.
-    pub fn from_number(number: i32) -> Option<Self> {
-        Self::ALL.into_iter().find(|etype| etype.number() == number)
-    }
-
-    /// Its name (RFC 3961 §8).
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Aes256Sha1 => "aes256-cts-hmac-sha1-96",
-            Self::Aes128Sha1 => "aes128-cts-hmac-sha1-96",
-            Self::Aes256Sha2 => "aes256-cts-hmac-sha384-192",
-            Self::Aes128Sha2 => "aes128-cts-hmac-sha256-128",
-        }
-    }
-
-    /// Bytes of a key.
-    pub fn key_size(self) -> usize {
-        match self {
-            Self::Aes256Sha1 | Self::Aes256Sha2 => 32,
-            Self::Aes128Sha1 | Self::Aes128Sha2 => 16,
-        }
-    }
-
-    /// Number of its required checksum.
-    pub fn checksum_number(self) -> i32 {
-        match self {
-            Self::Aes256Sha1 => 16,
-            Self::Aes128Sha1 => 15,
-            Self::Aes256Sha2 => 20,
-            Self::Aes128Sha2 => 19,
-        }
-    }
-
-    /// Bytes of its required checksum.
-    pub fn checksum_size(self) -> usize {
-        match self {
-            Self::Aes256Sha1 | Self::Aes128Sha1 => 12,
-            Self::Aes256Sha2 => 24,
-            Self::Aes128Sha2 => 16,
-        }
-    }
-
-    /// Bytes by which a sealed text is longer than the plain one.
-    pub fn overhead(self) -> usize {
-        16 + self.checksum_size()
-    }
-
     fn family(self) -> Family {
         match Sha2::of(self) {
             Some(kind) => Family::Sha2(kind),
@@ -154,12 +79,6 @@ fn cipher(size: &AesSize) -> Box<dyn Cipher> {
     match size {
         AesSize::Aes256 => CipherSuite::Aes256CtsHmacSha196.cipher(),
         AesSize::Aes128 => CipherSuite::Aes128CtsHmacSha196.cipher(),
-    }
-}
-
-impl std::fmt::Display for Etype {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -285,7 +204,7 @@ fn random<const COUNT: usize>() -> [u8; COUNT] {
 }
 
 /// Compares in a time that does not tell where the two part.
-pub(super) fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
     let differing = one.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
     one.len() == other.len() && differing == 0
 }

@@ -3,13 +3,15 @@
 
 mod ap;
 mod error;
+mod etype_info;
 mod kdc;
 mod parts;
 mod ticket;
 
 pub use ap::{ApOptions, ApRep, ApReq, Authenticator, EncApRepPart};
 pub use error::{ErrorCode, KrbError};
-pub use kdc::{EncKdcRepPart, EtypeInfo, Exchange, KdcOptions, KdcRep, KdcReq, KdcReqBody};
+pub use etype_info::EtypeInfo;
+pub use kdc::{EncKdcRepPart, Exchange, KdcOptions, KdcRep, KdcReq, KdcReqBody};
 pub use parts::{
     Checksum, EncryptedData, EncryptionKey, PaData, padata, read_padata, write_padata,
 };

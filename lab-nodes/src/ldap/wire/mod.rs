@@ -18,7 +18,7 @@ mod request;
 mod response;
 
 pub use filter::{Filter, Rule};
-pub use frame::length;
+pub use frame::{TooLong, length};
 pub use request::{Control, Operation, Proof, Request, Scope, Search};
 pub use response::{Answer, Attribute, Outcome, Response};
 
