@@ -32,7 +32,7 @@ use lab_nodes::domain_controller::settings::Settings;
 use lab_nodes::domain_controller::{Accounts, Kdc};
 use lab_nodes::http::accept::Visitor;
 use lab_nodes::http::cookie::cookie;
-use lab_nodes::http::form::{self, Form};
+use lab_nodes::http::form::{self as fields_of_form, Form};
 use lab_nodes::http::{host, tier_path};
 use lab_nodes::kerberos::messages::{
     ApRep, ApReq, Authenticator, EncApRepPart, EncKdcRepPart, EncTicketPart, EtypeInfo, Exchange,
@@ -42,10 +42,10 @@ use lab_nodes::kerberos::{Acceptor, Keytab};
 use lab_nodes::login::extended;
 use lab_nodes::ntlm;
 use lab_nodes::revocation::List;
-use lab_nodes::spnego;
-use rustls_pki_types::CertificateDer;
 use lab_nodes::saml::{self, AuthnRequest, Claims, Expected, Instant, SignedBy};
+use lab_nodes::spnego;
 use lab_nodes::ws_federation::{RelyingParty, RelyingPartySettings, SeenHere, TrustedProvider};
+use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
 pub fn lab_file(bytes: &[u8]) {
@@ -480,7 +480,10 @@ pub fn sign_in(bytes: &[u8]) {
         assert!(accepted.return_to.starts_with('/') && !accepted.return_to.starts_with("//"));
     }
     if let Ok(read) = Form::read(bytes) {
-        assert_eq!(Form::read(form::write(read.fields()).as_bytes()), Ok(read));
+        assert_eq!(
+            Form::read(fields_of_form::write(read.fields()).as_bytes()),
+            Ok(read)
+        );
     }
     let mut headers = HeaderMap::new();
     if let Ok(value) = HeaderValue::from_bytes(bytes) {

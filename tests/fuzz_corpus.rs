@@ -96,6 +96,9 @@ fn negotiations_never_panic() {
 #[test]
 fn what_clients_send_the_directory_never_panics() {
     replay(&["fuzz/corpus/ldap"], targets::ldap);
+}
+
+#[test]
 fn tokens_and_requests_for_them_never_panic() {
     replay(&["fuzz/corpus/saml"], targets::saml);
 }
