@@ -32,7 +32,7 @@ use lab_nodes::domain_controller::settings::Settings;
 use lab_nodes::domain_controller::{Accounts, Kdc};
 use lab_nodes::http::accept::Visitor;
 use lab_nodes::http::cookie::cookie;
-use lab_nodes::http::form::{self as web_form, Form};
+use lab_nodes::http::form::{self as fields_of_form, Form};
 use lab_nodes::http::{host, tier_path};
 use lab_nodes::kerberos::messages::{
     ApRep, ApReq, Authenticator, EncApRepPart, EncKdcRepPart, EncTicketPart, EtypeInfo, Exchange,
@@ -481,7 +481,7 @@ pub fn sign_in(bytes: &[u8]) {
     }
     if let Ok(read) = Form::read(bytes) {
         assert_eq!(
-            Form::read(web_form::write(read.fields()).as_bytes()),
+            Form::read(fields_of_form::write(read.fields()).as_bytes()),
             Ok(read)
         );
     }

@@ -17,6 +17,7 @@ pub mod kerberos;
 pub mod ldap;
 pub mod login;
 pub mod ntlm;
+pub mod office_web_apps;
 pub mod revocation;
 pub mod saml;
 pub mod sharepoint;
@@ -43,6 +44,7 @@ static SERVICES: &[&dyn Service] = &[
     &certificate_services::CertificateServices,
     &domain_controller::DomainController,
     &identity_provider::IdentityProvider,
+    &office_web_apps::OfficeWebApps,
     &sharepoint::SharePointFrontEnd,
     &sharepoint_batch::SharePointBatch,
     &sharepoint_search::SharePointSearch,

@@ -186,7 +186,7 @@ impl<W: Work> Site<W> {
                 let text = format!("{error}.");
                 let mut response = page::line(StatusCode::SERVICE_UNAVAILABLE, &text);
                 TierPath::of(&self.node).write(response.headers_mut());
-                let missing = HeaderValue::from_static("database");
+                let missing = HeaderValue::from_static("SharePoint database");
                 response.headers_mut().insert(TIERLAB_MISSING, missing);
                 return response;
             }

@@ -31,8 +31,15 @@ struct Lately(VecDeque<Answered>);
 struct Answered {
     at: Instant,
     from: SocketAddr,
+    /// SHA-256 of the request.
     request: Vec<u8>,
     answer: Vec<u8>,
+}
+
+fn digest(request: &[u8]) -> Vec<u8> {
+    ring::digest::digest(&ring::digest::SHA256, request)
+        .as_ref()
+        .to_vec()
 }
 
 impl Lately {
@@ -42,8 +49,9 @@ impl Lately {
         while self.0.front().is_some_and(|one| one.at.elapsed() > KEEP) {
             self.0.pop_front();
         }
-        let mut all = self.0.iter();
-        all.find(|one| one.from == from && one.request == request)
+        let mut all = self.0.iter().filter(|one| one.from == from);
+        let request = digest(request);
+        all.find(|one| one.request == request)
             .map(|one| one.answer.clone())
     }
 
@@ -54,7 +62,7 @@ impl Lately {
         self.0.push_back(Answered {
             at: Instant::now(),
             from,
-            request: request.to_vec(),
+            request: digest(request),
             answer: answer.to_vec(),
         });
     }

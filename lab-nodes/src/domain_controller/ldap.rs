@@ -13,6 +13,7 @@ use crate::ldap::{Contents, Directory, Logins, Server, listen};
 use crate::login::Verification;
 use crate::login::attempt;
 use crate::ntlm::{Target, binding};
+use crate::revocation::Revocation;
 use crate::tls::{self, ClientCertificate};
 
 /// The directory, whose contents change with the settings.
@@ -30,7 +31,8 @@ pub(super) fn start(
     let settings = read(&context.settings.borrow())?;
     let own = context.credentials.get("node").cloned();
     let own = own.ok_or_else(|| ServiceError::new("the node has no certificate"))?;
-    let config = tls::server_config(&own, &context.trust, ClientCertificate::Asked);
+    let revocation = Revocation::of(context);
+    let config = revocation.server_config(&own, &context.trust, ClientCertificate::Asked);
     let mut config = config.map_err(ServiceError::new)?.as_ref().clone();
     // RFC 4511 names no protocol for ALPN: a client that offers one is served all the same.
     config.alpn_protocols.clear();

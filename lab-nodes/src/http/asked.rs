@@ -27,6 +27,14 @@ impl Asked {
         }
     }
 
+    /// The same where the query holds a secret, such as an access token: it is left out.
+    pub fn without_query<B>(request: &Request<B>) -> Self {
+        let mut asked = Self::new(request);
+        // A path alone is always a target.
+        asked.target = asked.target.path().parse().unwrap_or_default();
+        asked
+    }
+
     /// From the head of a request that goes out.
     pub fn head(head: &Parts) -> Self {
         Self {

@@ -51,9 +51,21 @@ impl Line {
     /// # Errors
     /// The connection fails, the answer is no HTTP or too long. Nothing more can be sent then.
     pub async fn ask(&mut self, request: Request<Body>) -> Result<Response<Bytes>, DialError> {
+        self.ask_at_most(request, LONGEST_ANSWER).await
+    }
+
+    /// The same with an answer of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The connection fails, the answer is no HTTP or too long. Nothing more can be sent then.
+    pub async fn ask_at_most(
+        &mut self,
+        request: Request<Body>,
+        limit: usize,
+    ) -> Result<Response<Bytes>, DialError> {
         self.sender.ready().await?;
         let (head, incoming) = self.sender.send_request(request).await?.into_parts();
-        let content = body::read(incoming, LONGEST_ANSWER).await?;
+        let content = body::read(incoming, limit).await?;
         Ok(Response::from_parts(head, content))
     }
 

@@ -163,19 +163,45 @@ impl Sort {
 }
 
 #[cfg(test)]
-pub(super) fn sort_key(attribute: &str, reverse: bool) -> Control {
-    let mut value = Vec::new();
-    put_with(&mut value, SEQUENCE, |out| {
-        put_with(out, SEQUENCE, |out| {
-            put(out, OCTETS, attribute.as_bytes());
-            if reverse {
-                put(out, 0x81, &[0xff]);
-            }
-        });
-    });
-    Control {
-        oid: SORT.into(),
-        critical: true,
-        value: Some(value),
+mod tests {
+    use super::*;
+
+    fn control(oid: &str, critical: bool, value: &[u8]) -> Control {
+        Control {
+            oid: oid.into(),
+            critical,
+            value: Some(value.to_vec()),
+        }
+    }
+
+    #[test]
+    fn wishes_are_read() {
+        let page = control(PAGES, true, &[0x30, 6, 2, 1, 7, 4, 1, 9]);
+        let sort = control(SORT, false, b"\x30\x09\x30\x07\x04\x02cn\x81\x01\xff");
+        let wishes = Wishes::read(&[page.clone(), sort]).expect("wishes");
+        let (size, cookie) = (7, vec![9]);
+        assert_eq!(wishes.page, Some(Page { size, cookie }));
+        assert_eq!(
+            wishes.sort,
+            Some(Sort {
+                attribute: "cn".into(),
+                reverse: true,
+                several: false,
+                critical: false
+            })
+        );
+        let twice = Wishes::read(&[page.clone(), page]).expect_err("it stands twice");
+        assert_eq!(twice.code, Code::PROTOCOL_ERROR);
+    }
+
+    #[test]
+    fn what_is_critical_is_understood_or_refused() {
+        let code = |controls: &[Control]| Wishes::read(controls).map_err(|outcome| outcome.code);
+        let known = control(WITHOUT_EFFECT[0], true, &[]);
+        assert!(code(&[known, control("1.2.3", false, &[])]).is_ok());
+        let unknown = control("1.2.3", true, &[]);
+        assert_eq!(code(&[unknown]), Err(Code::UNAVAILABLE_CRITICAL_EXTENSION));
+        let negative = control(PAGES, false, &[0x30, 5, 2, 1, 0xff, 4, 0]);
+        assert_eq!(code(&[negative]), Err(Code::PROTOCOL_ERROR));
     }
 }

@@ -87,13 +87,16 @@ impl Controllers {
         let began = Instant::now();
         let turn = timeout(TURN, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| Unavailable("too many logins wait for one".into()))?;
-        // A connection that was kept may be closed by now: that alone says nothing.
+        // A connection that was kept may be closed by now: that alone says nothing. Those beside it
+        // are no better, and to find out one by one takes long where a controller is silent.
         while let Some(line) = self.kept() {
+            let peer = line.peer;
             if let Ok((verdict, line)) = self.over(line, &value).await {
                 self.tell(&line, question, &verdict, conversation, began, true);
                 self.keep(line);
                 return Ok(verdict);
             }
+            self.lines().retain(|line| line.peer != peer);
         }
         let mut reasons = Vec::new();
         let first = self.first.load(Ordering::Relaxed);
@@ -107,7 +110,11 @@ impl Controllers {
                     self.keep(line);
                     return Ok(verdict);
                 }
-                Err(reason) => reasons.push(format!("{}: {reason}", self.peers[peer].node)),
+                Err(reason) => {
+                    self.first
+                        .store((peer + 1) % self.peers.len(), Ordering::Relaxed);
+                    reasons.push(format!("{}: {reason}", self.peers[peer].node));
+                }
             }
         }
         if reasons.is_empty() {

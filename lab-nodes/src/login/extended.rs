@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn requests_are_read_by_others() {
-        for (id, length) in [(1, 3), (127, 200), (128, 70_000), (0x8000_00, 0)] {
+        for (id, length) in [(1, 3), (127, 200), (128, 70_000), (0x80_0000, 0)] {
             let value = vec![7; length];
             let message = parsed(&request(id, "2.25.1", &value));
             let expected = LdapExtendedRequest {

@@ -13,6 +13,7 @@ use crate::directory::Person;
 use crate::http::accept::Visitor;
 use crate::kerberos::{Acceptor, Keytab};
 use crate::ntlm::{Target, binding};
+use crate::revocation::Revocation;
 use crate::tls;
 
 /// How long it is known who an account is; a real ticket says so for hours.
@@ -46,7 +47,9 @@ impl Guard {
         certificate: Option<&Credential>,
     ) -> Result<Self, ServiceError> {
         let own = context.credentials.get("node").map(Arc::as_ref);
-        let config = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
+        let config = Revocation::of(context)
+            .client_config(&context.trust, own)
+            .map_err(ServiceError::new)?;
         let config = tls::client_telling_keys(&config, &context.spans);
         let peers = context.peers.get(CONTROLLERS).cloned().unwrap_or_default();
         let controllers = Controllers::new(peers, config);

@@ -123,3 +123,33 @@ impl fmt::Debug for Password {
         f.write_str("Password(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::{Bytes, Question, Verdict};
+    use crate::directory::Person;
+
+    #[test]
+    fn it_is_said_as_docs_logins_md_has_it() {
+        let question = Question::Ntlm {
+            user: "alice".into(),
+            domain: "CONTOSO".into(),
+            challenge: Bytes(vec![1; 8]),
+            response: Bytes(vec![2; 3]),
+        };
+        let said = json!({ "ntlm": {
+            "user": "alice", "domain": "CONTOSO", "challenge": "AQEBAQEBAQE=", "response": "AgIC",
+        }});
+        assert_eq!(to_value(&question).ok(), Some(said.clone()));
+        assert_eq!(from_value::<Question>(said).ok(), Some(question));
+        let good = to_value(Verdict::Good {
+            person: Person::default(),
+            session_key: Some(Bytes(vec![0])),
+        });
+        assert_eq!(good.expect("JSON")["good"]["session-key"], "AA==");
+        let refused = json!({ "refused": { "reason": "no" } });
+        assert!(from_value::<Verdict>(refused).is_ok());
+    }
+}

@@ -23,6 +23,11 @@ impl Instant {
         UNIX_EPOCH + Duration::from_millis(self.0)
     }
 
+    /// How long it is from an earlier one; none if that is a later one.
+    pub fn since(self, earlier: Self) -> Option<Duration> {
+        self.0.checked_sub(earlier.0).map(Duration::from_millis)
+    }
+
     /// So much later.
     pub fn after(self, by: Duration) -> Self {
         let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);

@@ -241,6 +241,6 @@ impl Work for Search {
     }
 
     fn databases(&self) -> Vec<&Pool> {
-        vec![&self.content, &self.search]
+        vec![&self.content]
     }
 }

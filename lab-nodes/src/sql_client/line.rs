@@ -7,6 +7,8 @@ use lab_core::observe::Tuple;
 use rustls::ClientConfig;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel};
 use tokio::net::TcpStream;
+use tracing::instrument::WithSubscriber;
+use tracing::subscriber::NoSubscriber;
 
 use super::SqlError;
 use super::door::{self, Door, Shared};
@@ -72,6 +74,7 @@ impl Line {
             wanted.database(database);
         }
         let client = Client::connect(wanted, door)
+            .with_subscriber(NoSubscriber::default())
             .await
             .map_err(|error| trouble(entrance.server, &error))?;
         Ok(Self {
@@ -134,6 +137,8 @@ async fn in_time<T>(
     server: &str,
     asked: impl Future<Output = tiberius::Result<T>>,
 ) -> Result<T, SqlError> {
+    // tiberius logs as errors what the caller asks about, and warns that it does no TLS itself.
+    let asked = asked.with_subscriber(NoSubscriber::default());
     match tokio::time::timeout(STATEMENT, asked).await {
         Ok(answer) => answer.map_err(|error| trouble(server, &error)),
         Err(_) => Err(SqlError::Unreachable {

@@ -15,6 +15,9 @@ use crate::http::dial;
 
 /// Connections to one database at most; who finds none free waits.
 const MOST: usize = 8;
+/// How long a server may take to accept the connection. Nodes of a lab are microseconds apart; one
+/// that was switched off answers nothing.
+const REACH: Duration = Duration::from_millis(700);
 /// How long connection, handshake and login may take.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long a connection is used: whether new ones are accepted is to be seen, too.
@@ -148,7 +151,9 @@ impl Pool {
 
     /// A connection that was open and still is, or a new one.
     async fn line(&self, conversation: Option<&Conversation>) -> Result<(Line, bool), SqlError> {
-        loop {
+        // Who watches wants to see the way and its rules, which a connection shows where it begins.
+        let watched = conversation.is_some_and(Conversation::watched);
+        while !watched {
             let kept = self
                 .idle
                 .lock()
@@ -164,10 +169,14 @@ impl Pool {
         let mut tuple = Tuple::tcp_to(to);
         let told = Told::new(self, conversation, "login", false);
         let open = async {
-            let stream = dial::tcp(to).await.map_err(|error| SqlError::Unreachable {
+            let unreachable = |reason: String| SqlError::Unreachable {
                 server: self.source.server.node.clone(),
-                reason: error.to_string(),
-            })?;
+                reason,
+            };
+            let stream = tokio::time::timeout(REACH, dial::tcp(to))
+                .await
+                .map_err(|_| unreachable(format!("no connection within {} ms", REACH.as_millis())))?
+                .map_err(|error| unreachable(error.to_string()))?;
             tuple = Tuple::tcp(stream.local_addr().unwrap_or(to), to);
             let entrance = Entrance {
                 server: &self.source.server.node,

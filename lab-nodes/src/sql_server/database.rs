@@ -19,6 +19,10 @@ pub(super) const MASTER: &str = "master";
 const LONGEST_VALUE: i32 = 32 << 20;
 /// Longest statement, in bytes.
 const LONGEST_STATEMENT: i32 = 4 << 20;
+/// Bytes of a page of SQLite.
+const PAGE: u64 = 4096;
+/// Fewest pages that a database may have.
+const MINIMUM: u64 = 64;
 /// How long SQLite waits for a lock that it holds itself for moments (a checkpoint).
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Steps of SQLite's machine between two looks at whether it shall stop.
@@ -31,15 +35,18 @@ pub(super) struct Database {
     pub name: String,
     /// Where one writes at a time.
     pub gate: Arc<Gate>,
+    /// Most pages of it: it shall be full before its disk is, where what makes room needs room.
+    pages: u64,
     path: Option<PathBuf>,
 }
 
 impl Database {
-    /// One in a folder.
-    pub fn stored(name: &str, folder: &Path) -> Self {
+    /// One in a folder, of so many bytes at most.
+    pub fn stored(name: &str, folder: &Path, longest: u64) -> Self {
         Self {
             name: name.to_owned(),
             gate: Arc::default(),
+            pages: (longest / PAGE).max(MINIMUM),
             path: Some(folder.join(format!("{name}.sqlite"))),
         }
     }
@@ -49,6 +56,7 @@ impl Database {
         Self {
             name: MASTER.to_owned(),
             gate: Arc::default(),
+            pages: MINIMUM,
             path: None,
         }
     }
@@ -68,6 +76,11 @@ impl Database {
         connection.busy_timeout(PATIENCE)?;
         // What was acknowledged is on the disk (FULL); the log is copied back as it grows, so that
         // it stays small beside what is stored.
+        connection.pragma_update(
+            None,
+            "max_page_count",
+            i64::try_from(self.pages).unwrap_or(i64::MAX),
+        )?;
         connection.execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
              PRAGMA wal_autocheckpoint = 256; PRAGMA cache_size = -512; \

@@ -41,7 +41,7 @@ pub(super) fn send(
         .columns()
         .map(|column| {
             let kind = column.decl_type().and_then(self::declared);
-            (column.name().to_owned(), kind)
+            (name_of(column.name()), kind)
         })
         .collect();
     let width = declared.len();
@@ -92,6 +92,20 @@ pub(super) fn send(
         }
     }
     Ok(count)
+}
+
+/// A column's name. SQLite names one that has none by its expression; here it stays without.
+fn name_of(given: &str) -> String {
+    let expression = given.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        || given.contains([
+            '(', '\'', '+', '-', '*', '/', '|', '<', '>', '=', '@', '%', '&', '~',
+        ])
+        || given.eq_ignore_ascii_case("NULL");
+    if expression {
+        String::new()
+    } else {
+        given.to_owned()
+    }
 }
 
 /// The values of a query's first row; none: it has no row.

@@ -39,7 +39,7 @@ impl Server {
         Self {
             name: node.to_ascii_uppercase(),
             databases: databases
-                .map(|name| Arc::new(Database::stored(name, store)))
+                .map(|name| Arc::new(Database::stored(name, store, settings.longest)))
                 .collect(),
             master: Arc::new(Database::master()),
             settings: RwLock::new(Arc::new(settings)),

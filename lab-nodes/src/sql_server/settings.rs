@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub(super) struct Settings {
     /// Its port.
     pub port: u16,
+    /// Most bytes of each database.
+    pub longest: u64,
     /// Its databases.
     pub databases: Vec<String>,
     /// Passwords by login; none: it is the secret of that login.

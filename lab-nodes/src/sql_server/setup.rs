@@ -64,8 +64,10 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         .iter()
         .filter(|(_, login)| login.password.is_none());
     let secrets = shared.map(|(name, _)| secret_of(name)).collect();
+    let megabytes = u64::from(options.megabytes.unwrap_or(MEGABYTES));
     let settings = Settings {
         port: options.port(),
+        longest: (megabytes << 20) / (databases.len() as u64).max(1),
         databases,
         logins: (options.logins.iter())
             .map(|(name, login)| (name.to_lowercase(), login.password.clone()))
@@ -80,7 +82,8 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             port: options.port(),
         }],
         secrets,
-        store: u64::from(options.megabytes.unwrap_or(MEGABYTES)) << 20,
+        // What is written lies in a log beside the database until it is worked in.
+        store: 2 * megabytes << 20,
         ..Setup::default()
     })
 }

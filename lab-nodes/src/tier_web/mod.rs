@@ -3,7 +3,7 @@
 //!
 //! - `options`: what a lab file says, and what is wrong with it;
 //! - `setup`: from that and the lab to `settings`;
-//! - `site`: a request and its answer;
+//! - `site`: a request and its answer; one of its hosts may be for people alone who signed in;
 //! - `tier`: asking the members of another tier.
 
 mod options;
@@ -25,11 +25,13 @@ use lab_core::service::{
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::distributed_cache::TokenCache;
 use crate::http::standing::{self, Line, Standing};
 use crate::http::{accept, body, dial};
 use crate::login::Guard;
 use crate::revocation::Revocation;
 use crate::tls;
+use crate::ws_federation;
 use settings::Settings;
 
 /// How long a health check may take.
@@ -94,12 +96,26 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
         .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
     let guard = guard_of(&context, &settings)?;
+    let (guarded, _upkeep) = match settings.sign_in.clone() {
+        Some(sign_in) => {
+            let (cache, upkeep) = TokenCache::start(&mut context).await?;
+            let door = ws_federation::Door::new(sign_in.party, &context.trust, cache);
+            let guarded = site::Guarded {
+                host: sign_in.host,
+                below: sign_in.below,
+                door,
+            };
+            (Some(guarded), Some(upkeep))
+        }
+        None => (None, None),
+    };
     let site = Arc::new(site::Site::new(
         &context.node,
         &context.peers,
         settings,
         client,
         guard,
+        guarded,
     ));
 
     let mut doors = JoinSet::new();

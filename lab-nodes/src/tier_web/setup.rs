@@ -8,8 +8,10 @@ use lab_core::plan::{CertificatePlan, Listen, Peer, Transport};
 use lab_core::service::{OptionError, Setup, SetupRequest};
 
 use super::options::{Options, Tier};
-use super::settings::{Ask, Settings};
+use super::settings::{Ask, Settings, SignIn};
+use crate::distributed_cache::{PEERS, Part};
 use crate::login::Login;
+use crate::ws_federation::{RelyingPartySettings, TRUST, TrustedProvider};
 
 /// The certificate it shows.
 pub(super) const CERTIFICATE: &str = "web";
@@ -93,9 +95,11 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         }
         login
     });
+    let sign_in = sign_in(lab, &options, &names, &mut mistakes);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
+    let cache = sign_in.as_ref().map(|_| Part::of(lab, node));
 
     let addresses: Vec<_> = node
         .attachments
@@ -121,6 +125,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         asks,
         only_from: options.only_from_peers().then(|| askers(lab, node)),
         login: login.clone(),
+        sign_in,
     };
     let listen = |name: &str, port| Listen {
         name: name.to_owned(),
@@ -128,10 +133,14 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         address: None,
         port,
     };
+    if let Some(cache) = &cache {
+        peers.insert(PEERS.to_owned(), cache.peers.clone());
+    }
     let mut setup = Setup {
         settings: serde_json::to_value(settings).unwrap_or_default(),
         listens: std::iter::once(listen(HTTPS, options.port()))
             .chain(options.plain.map(|port| listen(HTTP, port)))
+            .chain(cache.map(|cache| cache.listen))
             .collect(),
         certificates: vec![CertificatePlan {
             id: CERTIFICATE.to_owned(),
@@ -146,6 +155,51 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         login.add_to(lab, &mut setup);
     }
     Ok(setup)
+}
+
+fn sign_in(
+    lab: &Lab,
+    options: &Options,
+    names: &[String],
+    mistakes: &mut Vec<OptionError>,
+) -> Option<SignIn> {
+    let asked = options.sign_in.as_ref()?;
+    let host = asked.host.to_ascii_lowercase();
+    let mut mistake = |key: &str, message: String| {
+        mistakes.push(OptionError {
+            pointer: format!("/sign-in{key}"),
+            message,
+            help: None,
+        });
+    };
+    if !names.contains(&host) {
+        mistake("/host", format!("`{host}` is none of its names"));
+    }
+    if asked
+        .below
+        .as_ref()
+        .is_some_and(|below| !below.starts_with('/'))
+    {
+        mistake("/below", "a path begins with `/`".to_owned());
+    }
+    if asked.trusts.is_empty() {
+        mistake("/trusts", "nobody could sign in".to_owned());
+    }
+    let mut providers = Vec::new();
+    for (at, node) in asked.trusts.iter().enumerate() {
+        match TrustedProvider::of(lab, node) {
+            Ok(provider) => providers.push(provider),
+            Err(message) => mistake(&format!("/trusts/{at}"), message),
+        }
+    }
+    let reply = format!("https://{host}{TRUST}");
+    let party = RelyingPartySettings::new(&asked.realm, &reply, providers);
+    let below = asked.below.as_deref().unwrap_or_default();
+    Some(SignIn {
+        host,
+        below: below.trim_end_matches('/').to_owned(),
+        party,
+    })
 }
 
 /// A tier and its members, or a mistake and what to do.

@@ -185,7 +185,7 @@ impl RelyingParty {
 
 /// A path of this site; anything else, such as another site, is its start page. Browsers read `\` as
 /// `/`, and leave out control characters.
-fn own_path(path: &str) -> &str {
+pub(super) fn own_path(path: &str) -> &str {
     let harmless = path
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');

@@ -13,6 +13,7 @@ use lab_nodes::kerberos::messages::{
 };
 use lab_nodes::kerberos::time::{Time, write_timestamp};
 use lab_nodes::kerberos::{Acceptor, Principal};
+use md5::{Digest, Md5};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -86,6 +87,7 @@ async fn a_datagram_sent_again_is_answered_again() {
 struct Changed {
     seconds: i64,
     client: Option<&'static str>,
+    /// The type of another checksum; 0: none.
     checksum: Option<i32>,
     body: bool,
     ticket: bool,
@@ -111,16 +113,19 @@ fn for_service(granting: &Held, changed: &Changed) -> KdcReq {
             ..body
         },
     );
-    let checksum = Checksum {
-        kind: changed.checksum.unwrap_or(16),
-        bytes: granting
-            .session
-            .checksum(usage::TGS_BODY, &request.raw_body),
-    };
+    let session = &granting.session;
+    let checksum = changed.checksum.unwrap_or(16);
+    let checksum = (checksum != 0).then(|| Checksum {
+        kind: checksum,
+        bytes: match checksum {
+            7 => Md5::digest(&request.raw_body).to_vec(),
+            _ => session.checksum(usage::TGS_BODY, &request.raw_body),
+        },
+    });
     let (now, micros) = Time::now();
     let proof = Authenticator {
         client,
-        checksum: Some(checksum),
+        checksum,
         time: (now.plus(changed.seconds), micros),
         subkey: None,
         sequence: None,
@@ -171,6 +176,16 @@ async fn the_ticket_granting_service_names_what_is_wrong() {
     let answer = dc.center().await.ask(good.write()).await.unwrap();
     assert_eq!(answer.first(), Some(&0x6d), "a TGS-REP");
     assert_eq!(refusal(&dc, &good).await, ErrorCode::KRB_AP_ERR_REPEAT);
+    // Java's checksum has no key; impacket sends none.
+    for checksum in [0, 7] {
+        let changed = Changed {
+            checksum: Some(checksum),
+            ..Changed::default()
+        };
+        let request = for_service(&granting, &changed).write();
+        let answer = dc.center().await.ask(request).await.unwrap();
+        assert_eq!(answer.first(), Some(&0x6d), "checksum of type {checksum}");
+    }
     let default = Changed::default;
     for (changed, code) in [
         (
@@ -197,6 +212,14 @@ async fn the_ticket_granting_service_names_what_is_wrong() {
         (
             Changed {
                 body: true,
+                ..default()
+            },
+            ErrorCode::KRB_AP_ERR_MODIFIED,
+        ),
+        (
+            Changed {
+                body: true,
+                checksum: Some(7),
                 ..default()
             },
             ErrorCode::KRB_AP_ERR_MODIFIED,

@@ -1,5 +1,6 @@
 //! Who a client is: by password, Kerberos, NTLM, with and without TLS.
 
+use crate::authority::Authority;
 use crate::stage::{BASE, LOCKS, PASSWORD, Stage, settings};
 
 const WHO: &str = "u:EXAMPLE\\alice\n";
@@ -176,10 +177,50 @@ async fn a_ticket_opens_the_directory_with_every_layer() {
             assert!(proof.contains("ldap/127.0.0.1"), "{proof}");
         }
         // Inside TLS without a layer of its own.
-        let bind = ["-Y", mechanism, "-ZZ", "-Q", "-H", &plain];
+        let bind = ["-Y", mechanism, "-ZZ", "-Q", "-H", &plain, "-O", "maxssf=0"];
         assert_eq!(stage.good("ldapwhoami", &bind).await, WHO, "{mechanism}");
         stage.login().await;
     }
+    // GSSAPI has a word for it; SPNEGO is refused a layer inside TLS, as by AD.
+    let secure = stage.secure_url();
+    let bind = |mechanism| ["-Y", mechanism, "-Q", "-H", secure.as_str()];
+    assert_eq!(stage.good("ldapwhoami", &bind("GSSAPI")).await, WHO);
+    let (code, complaint) = stage.bad("ldapwhoami", &bind("GSS-SPNEGO")).await;
+    assert_eq!(code, 53, "{complaint}");
+}
+
+#[tokio::test]
+async fn ntlm_opens_the_directory_by_negotiation_and_seals_it() {
+    let mut stage = Stage::new().await;
+    let plain = stage.url();
+    let bind = ["-Y", "GSS-SPNEGO", "-LLL", "-H", &plain, "-b", BASE];
+    let search = [&bind[..], &["(cn=Alice Adams)", "mail"]].concat();
+    stage.ntlm_user("alice", PASSWORD);
+    let found = stage.good("ldapsearch", &search).await;
+    assert!(found.contains("mail: alice@example.com\n"), "{found}");
+    let (method, principal, verified, proof) = stage.login().await;
+    let told = (method.as_str(), principal.as_str(), verified);
+    assert_eq!(told, ("gss-spnego", "alice", true));
+    assert!(proof.starts_with("NTLMv2"), "{proof}");
+    stage.ntlm_user("alice", "wrong");
+    let (code, complaint) = stage.bad("ldapsearch", &search).await;
+    assert_eq!(code, 49, "{complaint}");
+    assert!(complaint.contains("data 52e,"), "{complaint}");
+    assert!(!stage.login().await.2);
+}
+
+#[tokio::test]
+async fn a_client_may_show_a_certificate_and_it_is_verified() {
+    let stage = Stage::new().await;
+    let secure = stage.secure_url();
+    let bind = ["-x", "-H", &secure, "-D", "EXAMPLE\\alice", "-w", PASSWORD];
+    let [_, certificate, _, key] = stage.authority.files("web1.corp.example.com");
+    stage.shows(&certificate, &key);
+    assert_eq!(stage.good("ldapwhoami", &bind).await, WHO);
+    let others = Authority::new();
+    let [_, certificate, _, key] = others.files("web1.corp.example.com");
+    stage.shows(&certificate, &key);
+    stage.bad("ldapwhoami", &bind).await;
 }
 
 #[tokio::test]

@@ -188,6 +188,26 @@ impl Stage {
         std::fs::write(self.folder.join("ldap.conf"), ldap).unwrap();
     }
 
+    /// A certificate that clients show from here on.
+    pub fn shows(&self, certificate: &str, key: &str) {
+        let path = self.folder.join("ldap.conf");
+        let before = std::fs::read_to_string(&path).unwrap();
+        // These are options of users, whose file it is in the place of.
+        let own = before
+            .lines()
+            .filter(|line| !line.contains("_CERT ") && !line.contains("_KEY "));
+        let mut lines: Vec<String> = own.map(str::to_owned).collect();
+        lines.push(format!("TLS_CERT {certificate}"));
+        lines.push(format!("TLS_KEY {key}"));
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+
+    /// Who logs in by NTLM from here on, as far as there is no ticket.
+    pub fn ntlm_user(&self, account: &str, password: &str) {
+        let line = format!("EXAMPLE:{account}:{password}\n");
+        std::fs::write(self.folder.join("ntlm"), line).unwrap();
+    }
+
     pub fn url(&self) -> String {
         format!("ldap://{HOST}:{}", self.plain.port())
     }
@@ -201,7 +221,9 @@ impl Stage {
             .args(arguments)
             .env("KRB5_CONFIG", self.folder.join("krb5.conf"))
             .env("KRB5_TRACE", self.folder.join("trace"))
+            .env("LDAPRC", self.folder.join("ldap.conf"))
             .env("LDAPCONF", self.folder.join("ldap.conf"))
+            .env("NTLM_USER_FILE", self.folder.join("ntlm"))
             .env("ROOT", self.authority.root_file())
             .env("PLAIN", self.plain.port().to_string())
             .env("SECURE", self.secure.port().to_string())

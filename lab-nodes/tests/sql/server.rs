@@ -73,6 +73,7 @@ pub fn start_in(folder: &Path) -> Running {
     let (shutdown, shutdown_receiver) = watch::channel(false);
     let settings = json!({
         "port": at.port(),
+        "longest": 64 << 20,
         "databases": ["content", "other"],
         "logins": { "sa": "Passw0rd!", "farm": null },
     });

@@ -258,40 +258,54 @@ const TEXTS: [&str; 12] = [
     "REVERSE",
 ];
 
-/// Whether a `+` stands beside a text, so that it joins.
+/// What a sum may stand between.
+const BORDERS: [&str; 27] = [
+    "SELECT", "DISTINCT", "FROM", "WHERE", "AND", "OR", "NOT", "AS", "CASE", "WHEN", "THEN",
+    "ELSE", "END", "ON", "BY", "IN", "IS", "LIKE", "BETWEEN", "VALUES", "SET", "UNION", "ORDER",
+    "GROUP", "HAVING", "TOP", "OUTPUT",
+];
+
+/// Whether a `+` belongs to a sum in which there is a text, so that it joins.
 fn joins_texts(nodes: &[Node], at: usize) -> bool {
-    let is_text = |node: Option<&Node>| {
-        matches!(
-            node,
-            Some(Node::Leaf(Token {
-                word: Word::Text(_),
-                ..
-            }))
-        )
-    };
-    let gives_text = |name: Option<&Node>, arguments: Option<&Node>| {
-        let (Some(name), Some(Node::Group(inside))) = (name.and_then(Node::keyword), arguments)
-        else {
-            return false;
-        };
-        let to_text = |node: &Node| {
-            let kind = node.keyword().unwrap_or_default();
-            kind != "UNIQUEIDENTIFIER" && define::family(&kind) == define::Family::Text
-        };
-        match name.as_str() {
-            "CAST" => {
-                let kind = inside.iter().skip_while(|node| !node.is("AS")).nth(1);
-                kind.is_some_and(to_text)
-            }
-            "CONVERT" => inside.first().is_some_and(to_text),
-            name => TEXTS.contains(&name),
+    let is_border = |node: &Node| match node {
+        Node::Group(_) => false,
+        Node::Leaf(Token {
+            word: Word::Symbol(symbol),
+            ..
+        }) => !matches!(*symbol, "+" | "."),
+        Node::Leaf(token) => {
+            let keyword = token.keyword().unwrap_or_default();
+            BORDERS.contains(&keyword.as_str())
         }
     };
-    let before = |back: usize| at.checked_sub(back).and_then(|at| nodes.get(at));
-    is_text(nodes.get(at + 1))
-        || is_text(before(1))
-        || gives_text(nodes.get(at + 1), nodes.get(at + 2))
-        || gives_text(before(2), before(1))
+    let start = nodes[..at]
+        .iter()
+        .rposition(is_border)
+        .map_or(0, |at| at + 1);
+    let end = nodes[at..].iter().position(|node| is_border(node));
+    let sum = &nodes[start..end.map_or(nodes.len(), |end| at + end)];
+    let to_text = |node: &Node| {
+        let kind = node.keyword().unwrap_or_default();
+        kind != "UNIQUEIDENTIFIER" && define::family(&kind) == define::Family::Text
+    };
+    sum.iter().enumerate().any(|(at, node)| {
+        let Node::Leaf(token) = node else {
+            return false;
+        };
+        let arguments = match sum.get(at + 1) {
+            Some(Node::Group(inside)) => inside.as_slice(),
+            _ => return matches!(token.word, Word::Text(_)),
+        };
+        match token.keyword().as_deref() {
+            Some("CAST") => {
+                let kind = arguments.iter().skip_while(|node| !node.is("AS")).nth(1);
+                kind.is_some_and(to_text)
+            }
+            Some("CONVERT") => arguments.first().is_some_and(to_text),
+            Some(name) => TEXTS.contains(&name),
+            None => false,
+        }
+    })
 }
 
 pub(super) fn leaf(token: &Token, around: &Surroundings) -> Result<String, Notice> {
@@ -389,6 +403,10 @@ mod tests {
             (
                 "SELECT isnull(a, N'x') + 'y'",
                 "SELECT ifnull(a , 'x') || 'y'",
+            ),
+            (
+                "CREATE VIEW v AS SELECT 'x' + w.a + b AS u, c + d AS e FROM w",
+                "CREATE VIEW v AS SELECT 'x' || w.a || b AS u , c + d AS e FROM w",
             ),
             (
                 "SELECT LEFT(a, 2) FROM a LEFT JOIN b ON 1=1",
