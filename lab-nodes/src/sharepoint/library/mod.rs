@@ -15,6 +15,7 @@ mod write;
 
 pub(super) use locks::{Held, Hold};
 pub(super) use model::{Expected, Item, Kind, List, NewFile, StoreError, Version, Web};
+pub(super) use schema::guid;
 pub(super) use write::Carry;
 
 use tokio::sync::OnceCell;

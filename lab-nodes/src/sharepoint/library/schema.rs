@@ -152,7 +152,7 @@ fn there(made: Result<(), SqlError>) -> Result<(), SqlError> {
 ///
 /// # Errors
 /// There are no random numbers.
-pub(super) fn guid() -> Result<String, StoreError> {
+pub(in crate::sharepoint) fn guid() -> Result<String, StoreError> {
     let mut bytes = [0; 16];
     SystemRandom::new()
         .fill(&mut bytes)
