@@ -18,6 +18,8 @@ use lab_nodes::balancer::LoadBalancer;
 use lab_nodes::dns::Dns;
 use lab_nodes::http::accept::Visitor;
 use lab_nodes::http::{host, tier_path};
+use lab_nodes::office_web_apps::document::{self, Kind};
+use lab_nodes::wopi::{Ask, Discovery};
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
 pub fn lab_file(bytes: &[u8]) {
@@ -172,6 +174,45 @@ pub fn http(bytes: &[u8]) {
         assert!(request.uri().authority().is_none());
         let path = request.uri().path().to_ascii_lowercase();
         assert!(!path.contains("/../") && !path.contains("%2f"), "{path}");
+    }
+}
+
+/// A document of any kind, or the part of one that is bare XML.
+pub fn document(bytes: &[u8]) {
+    let content = hyper::body::Bytes::copy_from_slice(bytes);
+    for (kind, _) in Kind::ALL {
+        if let Err(why) = document::read(kind, &content) {
+            assert!(!why.to_string().is_empty());
+        }
+        document::part(kind, &content);
+    }
+}
+
+/// A request to a WOPI host: method, path and query in a line, then fields.
+pub fn wopi(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let Ok(line) = std::str::from_utf8(lines.next().unwrap_or_default()) else {
+        return;
+    };
+    let (method, target) = line.split_once(' ').unwrap_or((line, ""));
+    let Ok(method) = hyper::Method::from_bytes(method.as_bytes()) else {
+        return;
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    if let Ok(ask) = Ask::read(&method, path, query, &fields(&mut lines)) {
+        assert!((1..=512).contains(&ask.file.len()));
+        assert!(!ask.file.chars().any(char::is_control));
+    }
+}
+
+/// What a farm tells: what is understood is understood again when it is written.
+pub fn wopi_discovery(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(discovery) = Discovery::read(text) {
+        let _ = discovery.address("view", "docx", "https://a.example/wopi/files/1");
+        let _ = discovery.write("external-https");
     }
 }
 

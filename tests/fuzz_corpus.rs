@@ -67,3 +67,18 @@ fn frames_from_a_link_never_panic() {
 fn filters_of_a_capture_never_panic() {
     replay(&["fuzz/corpus/capture_filter"], targets::capture_filter);
 }
+
+#[test]
+fn documents_never_panic() {
+    replay(&["fuzz/corpus/document"], targets::document);
+}
+
+#[test]
+fn requests_to_a_wopi_host_never_panic() {
+    replay(&["fuzz/corpus/wopi"], targets::wopi);
+}
+
+#[test]
+fn what_a_farm_tells_never_panics() {
+    replay(&["fuzz/corpus/wopi_discovery"], targets::wopi_discovery);
+}
