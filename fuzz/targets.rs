@@ -2,8 +2,16 @@
 //! committed corpora, by an ordinary test. None may panic, whatever the bytes are.
 #![allow(dead_code)]
 
-use std::net::SocketAddr;
+#[path = "directory.rs"]
+mod directory;
 
+pub use directory::ldap;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+
+use data_encoding::BASE64;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use lab_core::check::{load_text, render};
@@ -13,13 +21,33 @@ use lab_core::observe::summary::Headers;
 use lab_core::observe::{complete_checksum, filter};
 use lab_core::plan::plan;
 use lab_core::run::control::{ExecControl, Hello, Response as Answer, first};
-use lab_core::service::{Conversation, Spans};
+use lab_core::service::{Conversation, Secret, Spans};
 use lab_nodes::balancer::LoadBalancer;
+use lab_nodes::certificate_services::Question;
+use lab_nodes::client::form;
+use lab_nodes::directory::{Account, Domain, Kind, Membership, Person, State};
+use lab_nodes::distributed_cache::{Token, wire};
 use lab_nodes::dns::Dns;
+use lab_nodes::domain_controller::settings::Settings;
+use lab_nodes::domain_controller::{Accounts, Kdc};
 use lab_nodes::http::accept::Visitor;
+use lab_nodes::http::cookie::cookie;
+use lab_nodes::http::form::{self as fields_of_form, Form};
 use lab_nodes::http::{host, tier_path};
-use lab_nodes::office_web_apps::document::{self, Kind};
+use lab_nodes::kerberos::messages::{
+    ApRep, ApReq, Authenticator, EncApRepPart, EncKdcRepPart, EncTicketPart, EtypeInfo, Exchange,
+    KdcRep, KdcReq, KrbError,
+};
+use lab_nodes::kerberos::{Acceptor, Keytab};
+use lab_nodes::login::extended;
+use lab_nodes::ntlm;
+use lab_nodes::office_web_apps::document;
+use lab_nodes::revocation::List;
+use lab_nodes::saml::{self, AuthnRequest, Claims, Expected, Instant, SignedBy};
+use lab_nodes::spnego;
 use lab_nodes::wopi::{Ask, Discovery};
+use lab_nodes::ws_federation::{RelyingParty, RelyingPartySettings, SeenHere, TrustedProvider};
+use rustls_pki_types::CertificateDer;
 
 /// A lab file: read, checked, reported, planned; the same text gives the same plan.
 pub fn lab_file(bytes: &[u8]) {
@@ -68,6 +96,66 @@ pub fn netlink(bytes: &[u8]) {
             None => assert_eq!(id, comment),
         }
     }
+}
+
+/// A message of NTLM, a response in it, and the answer of a domain controller.
+pub fn ntlm(bytes: &[u8]) {
+    if let Ok(message) = ntlm::wire::Challenge::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE;
+        let again = ntlm::wire::Challenge { flags, ..message };
+        let read = ntlm::wire::Challenge::read(&again.write()).expect("what was written");
+        assert_eq!((read.challenge, read.info), (again.challenge, again.info));
+        let who = ntlm::Initiator::default();
+        let random = ntlm::initiator::Random {
+            challenge: [1; 8],
+            session_key: [2; 16],
+        };
+        let first = who.negotiate(ntlm::Flags::SEAL);
+        let _ = who.authenticate(&first, bytes, &Default::default(), random, 0);
+    }
+    if let Ok(message) = ntlm::wire::Authenticate::read(bytes) {
+        let flags = message.flags | ntlm::Flags::UNICODE | ntlm::Flags::VERSION;
+        let again = ntlm::wire::Authenticate { flags, ..message };
+        let read = ntlm::wire::Authenticate::read(&again.write()).expect("what was written");
+        assert_eq!((read.user, read.nt), (again.user, again.nt));
+    }
+    // A login: the first message is the beginning, the third the rest.
+    let target = ntlm::Target::default();
+    let (first, third) = bytes.split_at(bytes.len().min(40));
+    for first in [
+        first,
+        &ntlm::Initiator::default().negotiate(ntlm::Flags::SIGN),
+    ] {
+        let Ok((acceptor, _)) = ntlm::Acceptor::challenge(first, &target, [3; 8], 0) else {
+            continue;
+        };
+        for third in [third, bytes] {
+            let acceptor = ntlm::Acceptor::challenge(first, &target, [3; 8], 0);
+            let attempt = acceptor.and_then(|(acceptor, _)| acceptor.authenticate(third));
+            if let Ok(attempt) = attempt {
+                assert!(!attempt.response().is_empty());
+                let _ = attempt.conclude(&[4; 16], Some(ntlm::Binding([5; 16])));
+            }
+        }
+        drop(acceptor);
+    }
+    if let Ok(Some(length)) = extended::length(bytes) {
+        assert!(length <= extended::LONGEST);
+    }
+    let _ = extended::read(bytes);
+}
+
+/// A page that a browser without a screen looks for forms in.
+pub fn form(bytes: &[u8]) {
+    let Ok(page) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let sent = match form::find(page) {
+        Some(form::Form::Password(fields)) => fields.filled_in("alice", "a&b=c"),
+        Some(form::Form::SentByItself(fields)) => fields.sent(),
+        None => return,
+    };
+    assert!(sent.content.is_ascii() && !sent.content.contains(' '));
 }
 
 /// A frame from a link.
@@ -129,6 +217,127 @@ pub fn dns(bytes: &[u8]) {
     }
 }
 
+/// A key distribution center of one user and one service, and that service's acceptor.
+static REALM: LazyLock<(Kdc, Acceptor)> = LazyLock::new(|| {
+    let domain = Domain {
+        netbios: "LAB".into(),
+        realm: "LAB.EXAMPLE".into(),
+    };
+    let account = |name: &str, kind| Account {
+        person: Person {
+            account: name.into(),
+            ..Person::default()
+        },
+        kind,
+        state: State::Active,
+    };
+    let principals = vec!["HTTP/www.lab.example".to_owned()];
+    let settings = Settings {
+        domain: domain.clone(),
+        accounts: vec![
+            account(
+                "alice",
+                Kind::User {
+                    password: "Passw0rd!".into(),
+                },
+            ),
+            account(
+                "web",
+                Kind::Service {
+                    principals: principals.clone(),
+                },
+            ),
+        ],
+        ..Settings::default()
+    };
+    let secrets: BTreeMap<String, Secret> = ["web", "krbtgt"]
+        .map(|name| (Domain::secret_of(name), Secret::new([7; 32])))
+        .into();
+    let membership = Membership {
+        domain,
+        controllers: Vec::new(),
+        accounts: BTreeMap::from([("web".to_owned(), principals)]),
+    };
+    let accounts = Accounts::new(&settings, &secrets).expect("every secret is there");
+    (
+        Kdc::new(Arc::new(accounts)),
+        Acceptor::new(Keytab::new(&membership, &secrets)),
+    )
+});
+
+/// A message of Kerberos: what is read reads the same when it is written; a center answers what is
+/// no login with a refusal or not at all, and no server is logged in to.
+pub fn kerberos(bytes: &[u8]) {
+    macro_rules! again {
+        ($($kind:ident),*) => {$(
+            if let Ok(message) = $kind::read(bytes) {
+                let written = message.write();
+                assert_eq!($kind::read(&written).as_ref(), Ok(&message));
+            }
+        )*};
+    }
+    again!(
+        ApReq,
+        ApRep,
+        Authenticator,
+        EncApRepPart,
+        EncTicketPart,
+        KrbError
+    );
+    if let Ok(request) = KdcReq::read(bytes) {
+        assert_eq!(KdcReq::read(&request.write()).as_ref(), Ok(&request));
+        let anew = KdcReq::new(request.exchange, request.body.clone());
+        assert_eq!(anew.body, request.body);
+    }
+    for exchange in [Exchange::Authentication, Exchange::TicketGranting] {
+        if let Ok(answer) = KdcRep::read(exchange, bytes) {
+            assert_eq!(
+                KdcRep::read(exchange, &answer.write()).as_ref(),
+                Ok(&answer)
+            );
+        }
+        if let Ok(part) = EncKdcRepPart::read(bytes) {
+            assert_eq!(
+                EncKdcRepPart::read(&part.write(exchange)).as_ref(),
+                Ok(&part)
+            );
+        }
+    }
+    if let Ok(infos) = EtypeInfo::read_all(bytes) {
+        assert_eq!(
+            EtypeInfo::read_all(&EtypeInfo::write_all(&infos)),
+            Ok(infos)
+        );
+    }
+    let (kdc, acceptor) = &*REALM;
+    let address = SocketAddr::from(([192, 0, 2, 7], 40000));
+    let conversation = Conversation::udp(address, address, &Spans::unwatched());
+    if let Some(answer) = kdc.answer(bytes, &conversation, 1400) {
+        assert!(KrbError::read(&answer).is_ok(), "a ticket for garbage");
+    }
+    assert!(acceptor.accept(bytes, None).is_err(), "a login by garbage");
+}
+
+/// A token of a negotiation.
+pub fn spnego(bytes: &[u8]) {
+    let again = match spnego::Token::read(bytes) {
+        Ok(spnego::Token::Init(init)) => (init.write(), spnego::Token::Init(init)),
+        Ok(spnego::Token::Response(mut response)) => {
+            // The number of a mechanism that is not known is not kept.
+            response.mechanism = response
+                .mechanism
+                .filter(|one| *one != spnego::Mechanism::Other);
+            (response.write(), spnego::Token::Response(response))
+        }
+        Ok(spnego::Token::Kerberos(token) | spnego::Token::Ntlm(token)) => {
+            assert_eq!(token, bytes);
+            return;
+        }
+        Err(_) => return,
+    };
+    assert_eq!(spnego::Token::read(&again.0), Ok(again.1));
+}
+
 /// Heads of a request and its response on their way through a balancer: a line of the request
 /// target, then `name: value` lines; an empty line parts request and response.
 pub fn http(bytes: &[u8]) {
@@ -173,14 +382,15 @@ pub fn http(bytes: &[u8]) {
         }
         assert!(request.uri().authority().is_none());
         let path = request.uri().path().to_ascii_lowercase();
-        assert!(!path.contains("/../") && !path.contains("%2f"), "{path}");
+        let path = path.replace("%2f", "/");
+        assert!(!path.contains("/../"), "{path}");
     }
 }
 
 /// A document of any kind, or the part of one that is bare XML.
 pub fn document(bytes: &[u8]) {
     let content = hyper::body::Bytes::copy_from_slice(bytes);
-    for (kind, _) in Kind::ALL {
+    for (kind, _) in document::Kind::ALL {
         if let Err(why) = document::read(kind, &content) {
             assert!(!why.to_string().is_empty());
         }
@@ -216,6 +426,23 @@ pub fn wopi_discovery(bytes: &[u8]) {
     }
 }
 
+/// What is asked of certificate services, by POST and by GET, and a revocation list as services get
+/// it. Nobody can sign one without the key: whatever is read is refused or is the one of the corpus.
+pub fn revocation(bytes: &[u8]) {
+    let by_post = Question::read(bytes);
+    let by_get = Question::read_path(&BASE64.encode(bytes));
+    assert_eq!(by_post.ok(), by_get.ok());
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Question::read_path(text);
+    }
+    let authority = include_bytes!("authority.der");
+    if let Ok(list) = List::read(bytes, authority) {
+        assert!(bytes == include_bytes!("corpus/revocation/list"));
+        assert!(!list.revokes(&CertificateDer::from(&authority[..])));
+    }
+    assert!(List::read(bytes, bytes).is_err());
+}
+
 fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in lines.take_while(|line| !line.is_empty()).take(64) {
@@ -230,4 +457,97 @@ fn fields<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> HeaderMap {
         }
     }
     headers
+}
+
+/// Whose tokens are among the seeds; nobody has the key any more.
+fn signer() -> SignedBy {
+    SignedBy::Pinned(include_bytes!("token-signing.der").to_vec())
+}
+
+fn then() -> Instant {
+    Instant::read("2020-01-01T00:30:00Z").expect("an instant")
+}
+
+/// What a token says, if it holds.
+pub fn token(text: &str) -> Option<Claims> {
+    let by = signer();
+    let expected = Expected {
+        trusted: &[("urn:idp", &by)],
+        roots: &[],
+        audience: "urn:site",
+        recipient: "https://site/",
+        in_response_to: None,
+        now: then(),
+        skew: std::time::Duration::ZERO,
+    };
+    saml::verify(text, &expected).ok()
+}
+
+/// A token, a request for one, and such a request as it stands in an URL. Whatever is made of the
+/// tokens that were signed, they are about nobody else.
+pub fn saml(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(claims) = token(text) {
+        assert_eq!(
+            (claims.subject.as_str(), claims.token.as_str()),
+            ("pat@example.com", "_seed")
+        );
+    }
+    let _ = AuthnRequest::read(text);
+    if let Ok(text) = saml::inflated(text) {
+        let _ = AuthnRequest::read(&text);
+    }
+    if let Some(instant) = Instant::read(text) {
+        assert_eq!(Instant::read(&instant.to_string()), Some(instant));
+    }
+}
+
+/// What a browser brings to a site: a form with a token, and cookies.
+pub fn sign_in(bytes: &[u8]) {
+    let provider = TrustedProvider {
+        name: "idp".into(),
+        issuer: "urn:idp".into(),
+        sign_in: "https://idp/".into(),
+        signed_by: signer(),
+    };
+    let settings = RelyingPartySettings::new("urn:site", "https://site/", vec![provider]);
+    let party = RelyingParty::new(settings, &[]);
+    let seen = SeenHere::default();
+    let accepted = futures::executor::block_on(party.accept_at(bytes, &seen, then()));
+    if let Ok(accepted) = accepted {
+        assert_eq!(accepted.claims.subject, "pat@example.com");
+        assert!(accepted.return_to.starts_with('/') && !accepted.return_to.starts_with("//"));
+    }
+    if let Ok(read) = Form::read(bytes) {
+        assert_eq!(
+            Form::read(fields_of_form::write(read.fields()).as_bytes()),
+            Ok(read)
+        );
+    }
+    let mut headers = HeaderMap::new();
+    if let Ok(value) = HeaderValue::from_bytes(bytes) {
+        headers.insert("cookie", value);
+        if let Some(token) = cookie(&headers, "FedAuth").and_then(Token::read) {
+            assert_eq!(Token::read(&token.to_string()), Some(token));
+        }
+    }
+}
+
+/// What a member of the cache hears from another.
+pub fn cache(bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let Ok(length) = wire::Frame::length(*head) else {
+            return;
+        };
+        let Some((content, after)) = after.split_at_checked(length) else {
+            return;
+        };
+        if let Ok(frame) = wire::Frame::read(content) {
+            assert_eq!(&frame.write()[4..], content);
+        }
+        rest = after;
+    }
 }

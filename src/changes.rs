@@ -57,6 +57,16 @@ pub fn sentence(operation: &Operation) -> String {
             format!("{} is started on {node} ({})", process.name, what(process))
         }
         Operation::StopProcess { node, process } => format!("{process} is stopped on {node}"),
+        Operation::SetRevoked { node, certificates } if certificates.is_empty() => {
+            format!("no certificate of {node} is revoked any more")
+        }
+        Operation::SetRevoked { node, certificates } => {
+            let names: Vec<&str> = certificates.iter().map(String::as_str).collect();
+            format!(
+                "of the certificates of {node} these are revoked: {}",
+                names.join(", ")
+            )
+        }
         Operation::Reconfigure { node, process } => {
             format!(
                 "{} on {node} is told its new settings; it keeps running",

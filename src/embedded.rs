@@ -122,6 +122,17 @@ pub static LABS: &[Embedded] = &[
         ["flows/members.yaml", "flows/names.yaml", "flows/works.yaml"]
     ),
     lab!(
+        "login",
+        "a domain whose servers find out who is asking, by NTLM and Kerberos",
+        ["lab.yaml"],
+        [
+            "flows/methods.yaml",
+            "flows/stock.yaml",
+            "refused/no-controller.yaml",
+            "refused/wrong.yaml",
+        ]
+    ),
+    lab!(
         "nginx",
         "a stock web server among the lab's own",
         ["lab.yaml", "nginx.conf"],

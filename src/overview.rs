@@ -48,6 +48,13 @@ pub fn overview(plan: &Plan, status: &Status, paint: Paint) -> String {
     }
     text.push_str(&vips(plan, status, paint));
     text.push_str(&faults(&status.faults, paint));
+    if let Some(trouble) = &status.clock {
+        let trouble = paint.colour(Colour::Red, trouble);
+        let _ = writeln!(
+            text,
+            "{trouble};\n  `lab down`, then `lab up` makes new ones\n"
+        );
+    }
     text
 }
 
@@ -192,6 +199,7 @@ pub fn said(fault: &Fault) -> String {
             node,
             process: None,
         } => format!("everything is stopped on {node}"),
+        Fault::Revoke { node } => format!("the certificates of {node} are revoked"),
         Fault::Drain { node } => format!("{node} gets no new work from any balancer"),
     }
 }
@@ -240,6 +248,7 @@ mod tests {
             title: None,
             since: 0,
             faults: Vec::new(),
+            clock: None,
             nodes: nodes.collect(),
             pools: BTreeMap::new(),
             rules: BTreeMap::new(),
@@ -248,6 +257,18 @@ mod tests {
 
     fn overview(status: &Status) -> String {
         super::overview(&example::plan(), status, Paint::new(When::Never, false))
+    }
+
+    #[test]
+    fn a_clock_at_which_certificates_are_not_valid_is_told_with_the_way_out() {
+        let mut status = status();
+        assert!(!overview(&status).contains("valid"));
+        status.clock = Some("certificates are valid from … to …".into());
+        let text = overview(&status);
+        assert!(
+            text.contains("valid from … to …;\n  `lab down`, then `lab up`"),
+            "{text}"
+        );
     }
 
     #[test]

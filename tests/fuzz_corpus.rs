@@ -59,6 +59,21 @@ fn heads_on_their_way_through_the_balancer_never_panic() {
 }
 
 #[test]
+fn messages_of_ntlm_never_panic() {
+    replay(&["fuzz/corpus/ntlm"], targets::ntlm);
+}
+
+#[test]
+fn pages_with_forms_never_panic() {
+    replay(&["fuzz/corpus/form"], targets::form);
+}
+
+#[test]
+fn questions_about_certificates_and_lists_never_panic() {
+    replay(&["fuzz/corpus/revocation"], targets::revocation);
+}
+
+#[test]
 fn frames_from_a_link_never_panic() {
     replay(&["fuzz/corpus/packet"], targets::packet);
 }
@@ -66,6 +81,49 @@ fn frames_from_a_link_never_panic() {
 #[test]
 fn filters_of_a_capture_never_panic() {
     replay(&["fuzz/corpus/capture_filter"], targets::capture_filter);
+}
+
+#[test]
+fn messages_of_kerberos_never_panic() {
+    replay(&["fuzz/corpus/kerberos"], targets::kerberos);
+}
+
+#[test]
+fn negotiations_never_panic() {
+    replay(&["fuzz/corpus/spnego"], targets::spnego);
+}
+
+#[test]
+fn what_clients_send_the_directory_never_panics() {
+    replay(&["fuzz/corpus/ldap"], targets::ldap);
+}
+
+#[test]
+fn tokens_and_requests_for_them_never_panic() {
+    replay(&["fuzz/corpus/saml"], targets::saml);
+}
+
+#[test]
+fn tokens_among_the_seeds_hold_and_those_that_were_worked_on_do_not() {
+    for file in files("fuzz/corpus/saml") {
+        let text = std::fs::read_to_string(&file).expect("the file is read");
+        let name = file.file_name().expect("a name").to_string_lossy();
+        assert_eq!(
+            targets::token(&text).is_some(),
+            name.starts_with("token-"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_a_browser_brings_to_a_site_never_panics() {
+    replay(&["fuzz/corpus/sign_in"], targets::sign_in);
+}
+
+#[test]
+fn frames_of_the_cache_never_panic() {
+    replay(&["fuzz/corpus/cache"], targets::cache);
 }
 
 #[test]

@@ -7,7 +7,15 @@ use std::path::PathBuf;
 use lab_core::check::{self, Source};
 use lab_core::plan::{diff, plan};
 
-const LABS: [&str; 6] = ["router", "nat", "perimeter", "balancer", "nginx", "contoso"];
+const LABS: [&str; 7] = [
+    "router",
+    "nat",
+    "perimeter",
+    "balancer",
+    "login",
+    "nginx",
+    "contoso",
+];
 
 fn file(lab: &str) -> PathBuf {
     // Relative, so that places in the plan are the same wherever the project lies.

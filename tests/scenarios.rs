@@ -362,9 +362,8 @@ fn the_schema_fits_the_scenarios_and_check_reads_them() {
 #[test]
 fn the_small_labs_hold() {
     let host = Host::new();
-    lab_test(&host, &["router", "nat", "perimeter", "balancer", "nginx"])
-        .ok()
-        .says("10 passed");
+    let labs = ["router", "nat", "perimeter", "balancer", "login", "nginx"];
+    lab_test(&host, &labs).ok().says("17 passed");
     nothing_is_left(&host);
 }
 

@@ -75,6 +75,12 @@ fn balancer_spreads_over_three_members() {
 }
 
 #[test]
+fn login_finds_out_who_is_asking() {
+    let host = up("login");
+    hints_work(&host, "login");
+}
+
+#[test]
 fn nginx_of_the_host_serves_and_is_started_again() {
     let host = up("nginx");
     hints_work(&host, "nginx");

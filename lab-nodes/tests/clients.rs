@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use lab_core::scenario::client::{Answer, Ask, Errand, HttpAsk, SmtpAsk};
+use lab_core::scenario::client::{Answer, Ask, Errand, HttpAsk, HttpLogin, SmtpAsk};
 
 /// A server on loopback that has one conversation after the other; gives its port.
 fn serve(
@@ -79,7 +79,11 @@ fn a_browser_follows_keeps_cookies_and_gives_a_password_to_whom_it_was_meant_for
         follow: true,
         method: "POST".into(),
         body: Some("x=1".into()),
-        basic: Some(("alice".into(), "Passw0rd!".into())),
+        login: Some(HttpLogin {
+            account: "alice".into(),
+            password: "Passw0rd!".into(),
+            ..HttpLogin::default()
+        }),
         ..http(format!("http://127.0.0.1:{port}/"))
     };
     let answers = run(Ask::Http(ask), 1);

@@ -6,3 +6,4 @@ mod words;
 
 pub use sequence::sequence;
 pub use tree::tree;
+pub use words::almost;

@@ -35,19 +35,23 @@ fn stopped(way: &Way, node: &str) -> String {
         true => ", the default",
         false => "",
     };
-    let nearest = verdict.nearest.as_ref().map(|nearest| {
-        format!(
-            "; nearest rule: {}{}, which needs {}",
-            nearest.rule,
-            at_place(nearest.place.as_ref()),
-            needed(nearest)
-        )
-    });
+    let nearest = verdict.nearest.as_ref();
+    let nearest = nearest.map(|nearest| format!("; {}", almost(nearest)));
     format!(
         "dropped at {node} {}{default}{}{}",
         by(verdict),
         at_place(verdict.place.as_ref()),
         nearest.unwrap_or_default()
+    )
+}
+
+/// The rule that would almost have let it pass.
+pub fn almost(nearest: &Nearest) -> String {
+    format!(
+        "nearest rule: {}{}, which needs {}",
+        nearest.rule,
+        at_place(nearest.place.as_ref()),
+        needed(nearest)
     )
 }
 

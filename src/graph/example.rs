@@ -46,7 +46,11 @@ fn node(name: &str, router: bool, on: &[(&str, &[&str])]) -> (String, NodePlan) 
         rules: Ruleset::default(),
         files: Vec::new(),
         certificates: Vec::new(),
+        user_certificates: Vec::new(),
+        revoked: std::collections::BTreeSet::new(),
+        authority: false,
         secrets: Vec::new(),
+        store: 0,
         processes: Vec::new(),
         env: BTreeMap::new(),
         limits: Limits::default(),
@@ -61,6 +65,7 @@ pub fn plan() -> Plan {
         lab: "shop".into(),
         title: Some("A shop & its <customers>".into()),
         hints: Vec::new(),
+        published: None,
         segments: BTreeMap::from([
             ("home".into(), segment("192.168.1.0/24", "home", None)),
             (

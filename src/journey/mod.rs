@@ -1,5 +1,6 @@
 //! Journeys for people: `tree` for a terminal, `sequence` as a Mermaid diagram.
 
+mod nearest;
 mod sequence;
 mod tree;
 

@@ -1,7 +1,10 @@
 //! A journey as a tree.
 
-use lab_core::observe::{Decision, Deed, Did, End, Flow, Handling, Journey, Verdict};
+use lab_core::observe::{Decision, Deed, Did, End, Flow, Handling, Hop, Journey, Verdict};
 
+use lab_core::plan::Plan;
+
+use super::nearest::nearest;
 use super::{ended, lasting, nobody};
 use crate::output::{Colour, Paint};
 
@@ -20,12 +23,14 @@ struct Line {
     colour: Option<Colour>,
 }
 
-/// A journey as a tree of lines.
-pub fn tree(journey: &Journey, paint: Paint) -> String {
-    let mut lines = Vec::new();
+/// A journey as a tree of lines. With a `plan` what was dropped is told the rule that would almost have
+/// let it pass.
+pub fn tree(journey: &Journey, plan: Option<&Plan>, paint: Paint) -> String {
+    let mut lines = Lines::new(plan);
     for flow in &journey.flows {
-        conversation(&mut lines, flow, 0);
+        lines.conversation(flow, 0);
     }
+    let mut lines = lines.drawn;
     for silent in &journey.unreached {
         let mut line = Line::new(0, "packet", &silent.node, nobody(silent));
         line.colour = Some(Colour::Red);
@@ -116,68 +121,100 @@ impl Line {
     }
 }
 
-fn conversation(lines: &mut Vec<Line>, flow: &Flow, depth: usize) {
-    if flow.asks_a_name() && flow.end == End::Answered && !flow.deeds.is_empty() {
-        lines.extend(flow.deeds.iter().flat_map(|did| deed(flow, did, depth)));
-        return;
-    }
-    lines.push(Line::new(depth, "packet", "", flow.tuple.to_string()));
-    steps(lines, &flow.from, &flow.origin, depth);
-    let count = flow.hops.len();
-    for (index, hop) in flow.hops.iter().enumerate() {
-        let before = lines.len();
-        steps(lines, &hop.node, &hop.handling, depth);
-        let last = index + 1 == count;
-        if lines.len() == before && !last {
-            lines.push(Line::new(depth, "", &hop.node, "passes it on".into()));
+/// The lines of a tree while it grows.
+struct Lines<'p> {
+    drawn: Vec<Line>,
+    plan: Option<&'p Plan>,
+}
+
+impl<'p> Lines<'p> {
+    fn new(plan: Option<&'p Plan>) -> Self {
+        Self {
+            drawn: Vec::new(),
+            plan,
         }
     }
-    let node = flow.last().map_or(flow.from.as_str(), |hop| &hop.node);
-    // The rule that dropped it has been named, if it was seen.
-    let dropped = |line: &Line| line.colour == Some(Colour::Red);
-    if flow.end == End::Dropped && lines.last().is_some_and(dropped) {
-        return;
+
+    fn conversation(&mut self, flow: &Flow, depth: usize) {
+        if flow.asks_a_name() && flow.end == End::Answered && !flow.deeds.is_empty() {
+            self.deeds(flow, depth);
+            return;
+        }
+        let headed = Line::new(depth, "packet", "", flow.tuple.to_string());
+        self.drawn.push(headed);
+        self.steps(&flow.from, &flow.origin, None, depth);
+        let count = flow.hops.len();
+        for (index, hop) in flow.hops.iter().enumerate() {
+            let before = self.drawn.len();
+            self.steps(&hop.node, &hop.handling, Some(hop), depth);
+            let last = index + 1 == count;
+            if self.drawn.len() == before && !last {
+                let passed = Line::new(depth, "", &hop.node, "passes it on".into());
+                self.drawn.push(passed);
+            }
+        }
+        let node = flow.last().map_or(flow.from.as_str(), |hop| &hop.node);
+        // The rule that dropped it has been named, if it was seen.
+        let dropped = |line: &Line| line.colour == Some(Colour::Red);
+        if flow.end == End::Dropped && self.drawn.last().is_some_and(dropped) {
+            return;
+        }
+        let mut line = Line::new(depth, "", node, how_it_ended(flow));
+        line.colour = Some(match flow.end {
+            End::Answered => Colour::Green,
+            _ => Colour::Red,
+        });
+        self.drawn.push(line);
+        self.deeds(flow, depth);
     }
-    let mut line = Line::new(depth, "", node, how_it_ended(flow));
-    line.colour = Some(match flow.end {
-        End::Answered => Colour::Green,
-        _ => Colour::Red,
-    });
-    lines.push(line);
-    lines.extend(flow.deeds.iter().flat_map(|did| deed(flow, did, depth)));
+
+    /// What the service at the end did, and the conversations that it began for it.
+    fn deeds(&mut self, flow: &Flow, depth: usize) {
+        for did in &flow.deeds {
+            self.drawn.push(deed(flow, did, depth));
+            if let Some(flow) = &did.flow {
+                self.conversation(flow, depth + 1);
+            }
+        }
+    }
+
+    /// What a node's kernel did with it; `hop`: how it came there.
+    fn steps(&mut self, node: &str, handling: &Handling, hop: Option<&Hop>, depth: usize) {
+        if let Some(translated) = &handling.translated {
+            let from_rule = match (&translated.rule, &translated.member) {
+                (Some(rule), Some(member)) => match &translated.reason {
+                    Some(reason) => format!(", {member} chosen by {rule}: {reason}"),
+                    None => format!(", {member} chosen by {rule}"),
+                },
+                (None, Some(member)) => format!(", {member}"),
+                (Some(rule), None) => format!(" by {rule}"),
+                (None, None) => String::new(),
+            };
+            let text = format!("it becomes {}{from_rule}", translated.to);
+            let mut line = Line::new(depth, "", node, text);
+            line.place.clone_from(&translated.place);
+            self.drawn.push(line);
+        }
+        for verdict in &handling.verdicts {
+            let mut line = Line::new(depth, "", node, decided(verdict));
+            line.place.clone_from(&verdict.place);
+            if verdict.decision == Decision::Drop {
+                line.colour = Some(Colour::Red);
+                let almost =
+                    (self.plan.zip(hop)).and_then(|(plan, hop)| nearest(plan, hop, verdict));
+                if let Some(almost) = almost {
+                    line.text = format!("{}; {almost}", line.text);
+                }
+            }
+            self.drawn.push(line);
+        }
+    }
 }
 
 fn how_it_ended(flow: &Flow) -> String {
     match (&flow.end, flow.hops.is_empty()) {
         (End::Lost { segment: None }, true) => "did not send it".into(),
         (end, _) => ended(end),
-    }
-}
-
-/// What a node's kernel did with it.
-fn steps(lines: &mut Vec<Line>, node: &str, handling: &Handling, depth: usize) {
-    if let Some(translated) = &handling.translated {
-        let from_rule = match (&translated.rule, &translated.member) {
-            (Some(rule), Some(member)) => match &translated.reason {
-                Some(reason) => format!(", {member} chosen by {rule}: {reason}"),
-                None => format!(", {member} chosen by {rule}"),
-            },
-            (None, Some(member)) => format!(", {member}"),
-            (Some(rule), None) => format!(" by {rule}"),
-            (None, None) => String::new(),
-        };
-        let text = format!("it becomes {}{from_rule}", translated.to);
-        let mut line = Line::new(depth, "", node, text);
-        line.place.clone_from(&translated.place);
-        lines.push(line);
-    }
-    for verdict in &handling.verdicts {
-        let mut line = Line::new(depth, "", node, decided(verdict));
-        line.place.clone_from(&verdict.place);
-        if verdict.decision == Decision::Drop {
-            line.colour = Some(Colour::Red);
-        }
-        lines.push(line);
     }
 }
 
@@ -192,7 +229,7 @@ fn decided(verdict: &Verdict) -> String {
     }
 }
 
-fn deed(flow: &Flow, did: &Did, depth: usize) -> Vec<Line> {
+fn deed(flow: &Flow, did: &Did, depth: usize) -> Line {
     let node = flow.last().map_or(flow.from.as_str(), |hop| &hop.node);
     let (label, text) = match &did.deed {
         Deed::Answered {
@@ -296,9 +333,5 @@ fn deed(flow: &Flow, did: &Did, depth: usize) -> Vec<Line> {
     if bad {
         line.colour = Some(Colour::Red);
     }
-    let mut lines = vec![line];
-    if let Some(flow) = &did.flow {
-        conversation(&mut lines, flow, depth + 1);
-    }
-    lines
+    line
 }

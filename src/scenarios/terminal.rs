@@ -136,7 +136,7 @@ fn step_failed(text: &mut String, step: &StepReport, paint: Paint) {
         }
     }
     if let Some(journey) = &step.journey {
-        let lines = tree(journey, paint);
+        let lines = tree(journey, None, paint);
         // Its colours are ours; what came from the network is escaped where it is told.
         let lines = first_lines(lines.trim_end()).replace('\n', BELOW);
         let _ = writeln!(text, "  {}{lines}", key("the way"));

@@ -17,6 +17,7 @@ Examples:
   lab fault kill web1               switch web1 off
   lab fault stop web1 nginx         stop a process of web1
   lab fault drain web1              no new work for web1
+  lab fault revoke web1             web1's certificates are revoked
   lab heal                          mend everything")]
 pub struct FaultArgs {
     #[command(subcommand)]
@@ -45,6 +46,11 @@ pub enum What {
         /// The process, as in `lab status`
         process: Option<String>,
     },
+    /// The certificates of a node are revoked
+    Revoke {
+        /// The node
+        node: String,
+    },
     /// A node gets no new work from any balancer
     Drain {
         /// The node
@@ -58,6 +64,7 @@ impl From<What> for Fault {
             What::Link { node, segment } => Fault::Link { node, segment },
             What::Kill { node } => Fault::Kill { node },
             What::Stop { node, process } => Fault::Stop { node, process },
+            What::Revoke { node } => Fault::Revoke { node },
             What::Drain { node } => Fault::Drain { node },
         }
     }

@@ -299,7 +299,7 @@ impl Test {
     }
 
     fn report(&self, results: &Results, screen: &Screen) -> Result<(), Failure> {
-        let tell = |journey: &Journey| tree(journey, Paint::new(When::Never, false));
+        let tell = |journey: &Journey| tree(journey, None, Paint::new(When::Never, false));
         for (path, text) in [
             (&self.junit, junit as fn(&Results, Tell<'_>) -> String),
             (&self.html, html),

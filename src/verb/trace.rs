@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use lab_core::observe::{End, Flow, Journey, Tuple, protocol};
+use lab_core::plan::Plan;
 use lab_core::run::client::RunningLab;
 use lab_core::run::control::{Exec, Refusal};
 use lab_core::run::watch::Watch;
@@ -99,11 +100,12 @@ impl Trace {
         };
         let since = watch.mark();
         let Some(from) = self.from.clone().filter(|_| !self.follow) else {
-            return self.show_what_passes(&watch, screen);
+            return self.show_what_passes(&watch, &lab.plan()?, screen);
         };
         if let Some(to) = &self.to {
             return self.ask(&lab, &watch, &from, to, screen);
         }
+        let plan = lab.plan()?;
         let asked = self.argv.join(" ");
         let request = Exec {
             node: from.clone(),
@@ -117,7 +119,7 @@ impl Trace {
         let status = lab.exec(request, aside()?, channel().1)?;
         let mut journey = watch.journey(&from, since, &asked);
         journey.status = Some(status);
-        self.write(&journey, screen)?;
+        self.write(&journey, &plan, screen)?;
         Ok(exit_code(status))
     }
 
@@ -130,6 +132,7 @@ impl Trace {
         to: &str,
         screen: &Screen,
     ) -> Result<ExitCode, Failure> {
+        let plan = lab.plan()?;
         let by_http = to.starts_with("http://") || to.starts_with("https://");
         let ask = if by_http {
             Ask::Http(HttpAsk {
@@ -153,7 +156,7 @@ impl Trace {
         let answers: Answers =
             serde_json::from_str(&ran.stdout.text).map_err(|_| broken(ran.stderr.text.trim()))?;
         let journey = watch.journey(from, since, to);
-        self.write(&journey, screen)?;
+        self.write(&journey, &plan, screen)?;
         let failure = answers.iter().find_map(|answer| answer.failure.as_ref());
         Ok(match failure {
             None => ExitCode::SUCCESS,
@@ -164,17 +167,22 @@ impl Trace {
         })
     }
 
-    fn write(&self, journey: &Journey, screen: &Screen) -> Result<(), Failure> {
+    fn write(&self, journey: &Journey, plan: &Plan, screen: &Screen) -> Result<(), Failure> {
         let form = if self.json { Form::Json } else { self.format };
         match form {
-            Form::Tree => screen.print(&journey::tree(journey, screen.stdout())),
+            Form::Tree => screen.print(&journey::tree(journey, Some(plan), screen.stdout())),
             Form::Mermaid => screen.print(&journey::sequence(journey)),
             Form::Json => screen.json(journey),
         }
     }
 
     /// Writes each conversation when it has ended, until the lab is gone or we are interrupted.
-    fn show_what_passes(&self, watch: &Watch, screen: &Screen) -> Result<ExitCode, Failure> {
+    fn show_what_passes(
+        &self,
+        watch: &Watch,
+        plan: &Plan,
+        screen: &Screen,
+    ) -> Result<ExitCode, Failure> {
         let mut since = watch.mark();
         let mut written: BTreeSet<(String, Tuple, u64)> = BTreeSet::new();
         while !watch.ended() {
@@ -194,7 +202,7 @@ impl Trace {
                     waiting = waiting.min(flow.began);
                     continue;
                 }
-                self.write(&journey, screen)?;
+                self.write(&journey, plan, screen)?;
                 written.insert(name);
             }
             since = waiting.min(now.saturating_sub(SETTLED));

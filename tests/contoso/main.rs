@@ -9,6 +9,7 @@ mod components;
 mod dns;
 mod engine;
 mod names;
+mod partners;
 mod refused;
 
 use std::sync::Arc;
@@ -62,6 +63,7 @@ fn main() {
         .iter()
         .chain(dns::BREAKS)
         .chain(engine::BREAKS)
+        .chain(partners::BREAKS)
         .map(|(name, test)| {
             let test = *test;
             Trial::test(*name, move || {

@@ -54,6 +54,7 @@ pub(super) fn build(
         zones: Vec::new(),
         balancers: BTreeMap::new(),
         directory: None,
+        published: super::certificates::published(file, diagnostics),
     };
     same_kind_names(file, diagnostics);
     if let Some(name) = &file.lab {

@@ -64,6 +64,9 @@ pub(super) fn directory(
                 sip: user.sip.as_ref().map(|sip| sip.value.clone()),
                 mailbox: mailbox.map(|node| node.name.clone()),
                 groups: user.groups.0.clone(),
+                disabled: user.disabled.unwrap_or_default(),
+                expired: user.expired.unwrap_or_default(),
+                password_expired: user.password_expired.unwrap_or_default(),
             },
         );
     }

@@ -43,6 +43,8 @@ pub struct Lab {
     pub balancers: BTreeMap<String, Balancer>,
     /// Accounts of the lab's directory.
     pub directory: Option<Directory>,
+    /// The URL under which revocation is published, without a final slash.
+    pub published: Option<String>,
 }
 
 /// A broadcast domain.
@@ -106,12 +108,36 @@ pub struct Node {
     pub programs: Vec<Program>,
     /// Files put in place before anything starts.
     pub files: Vec<FileUse>,
+    /// Certificates that the file asks for, and what it says of the node's own.
+    pub certificates: Vec<NodeCertificate>,
     /// Environment of services, programs and `exec`.
     pub env: BTreeMap<String, String>,
     /// Resource limits.
     pub limits: Limits,
     /// Where the node is defined.
     pub place: Place,
+}
+
+/// A certificate that the lab file asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeCertificate {
+    /// Name within the node.
+    pub id: String,
+    /// Whom it is for.
+    pub certified: Certified,
+    /// It is revoked from the beginning.
+    pub revoked: bool,
+}
+
+/// Whom a certificate is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Certified {
+    /// The node, as is derived: nothing more is asked for.
+    Own,
+    /// A server of these names.
+    Names(Vec<String>),
+    /// A user of the directory.
+    User(String),
 }
 
 /// A node's leg on a segment.
@@ -573,4 +599,10 @@ pub struct User {
     pub mailbox: Option<NodeName>,
     /// Groups.
     pub groups: Vec<String>,
+    /// The account may not be used.
+    pub disabled: bool,
+    /// The account's last day is over.
+    pub expired: bool,
+    /// The password's last day is over.
+    pub password_expired: bool,
 }

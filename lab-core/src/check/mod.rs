@@ -8,6 +8,7 @@ mod acls;
 mod attachments;
 mod balancers;
 mod build;
+mod certificates;
 mod circles;
 mod crowds;
 mod directory;

@@ -52,6 +52,7 @@ pub(super) fn node(
         services: services(seat, diagnostics),
         programs: programs(seat, diagnostics),
         files: Vec::new(),
+        certificates: super::certificates::of_node(seat, file, diagnostics),
         env: env(&entry.env, diagnostics),
         limits: limits(entry.limits.as_ref(), diagnostics),
         place: seat.group.place.clone(),

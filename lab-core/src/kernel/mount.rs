@@ -129,6 +129,14 @@ pub fn bind_tree(from: &Path, to: &Path) -> io::Result<()> {
     nix::mount::mount(Some(from), to, None::<&str>, flags, None::<&str>).map_err(io::Error::from)
 }
 
+/// Takes a mount away; it is gone when the last who uses it is.
+///
+/// # Errors
+/// What umount2(2) says.
+pub fn let_go(at: &Path) -> io::Result<()> {
+    nix::mount::umount2(at, MntFlags::MNT_DETACH).map_err(io::Error::from)
+}
+
 /// Makes `root` the root folder and lets go of the old one.
 ///
 /// # Errors

@@ -42,5 +42,11 @@ record! {
         mailbox: Option<Spanned<String>>,
         /// Groups.
         groups: Many<String>,
+        /// The account may not be used.
+        disabled: Option<bool>,
+        /// The account's last day is over.
+        expired: Option<bool>,
+        /// The password's last day is over: it must be changed before the next login.
+        password_expired: Option<bool>,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::acl::Rule;
 use super::balancer::Balancer;
+use super::certificates::Certificates;
 use super::directory::Directory;
 use super::dns::Dns;
 use super::node::Node;
@@ -43,5 +44,7 @@ record! {
         balancers: Map<Balancer>,
         /// Accounts.
         directory: Option<Directory>,
+        /// What is written into every certificate.
+        certificates: Option<Certificates>,
     }
 }

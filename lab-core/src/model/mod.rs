@@ -4,10 +4,12 @@
 //! - [`yaml`]: text → [`Tree`], bounded; [`merge`]: trees of several files → one;
 //! - [`decode`] and `record`: [`Tree`] → types, all mistakes in one go;
 //! - one file a topic: [`mod@file`], [`segment`], [`node`], [`leg`], [`program`], [`service`],
-//!   [`acl`], [`dns`], [`balancer`], [`directory`], and [`units`] for quantities.
+//!   [`acl`], [`dns`], [`balancer`], [`directory`], [`certificates`], and [`units`] for
+//!   quantities.
 
 pub mod acl;
 pub mod balancer;
+pub mod certificates;
 pub mod decode;
 mod diagnostic;
 pub mod directory;

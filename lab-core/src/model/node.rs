@@ -1,5 +1,6 @@
 //! Nodes: where they stand, where they send what, what runs on them.
 
+use super::certificates::Certificate;
 use super::leg::Legs;
 use super::program::{FileSource, Limits, Programs};
 use super::record::record;
@@ -41,6 +42,8 @@ record! {
         programs as "run": Programs,
         /// Files put in place: absolute path → text, or where it comes from.
         files: Map<FileSource>,
+        /// Further certificates, by the name of their files below `/etc/tierlab`; `node` is its own.
+        certificates: Map<Certificate>,
         /// Environment of all that runs in it.
         env: Map<String>,
         /// Limits of each of its processes.

@@ -1,5 +1,6 @@
 //! What became of mutations.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -94,17 +95,37 @@ impl Report {
     }
 
     /// The scenarios in the order in which they are tried: first those that exercised what the mutation
-    /// changes, of these the quickest; last those that break something. `breaks`: these.
+    /// changes, of these those that noticed other changes of the same thing, then the quickest; last
+    /// those that break something. `breaks`: these.
     pub fn order(&self, mutation: &Mutation, breaks: &BTreeSet<String>) -> Vec<String> {
-        let mut all: Vec<(bool, bool, u64, &String)> = self
+        let noticed = self.noticed(&mutation.place);
+        let mut all: Vec<(bool, bool, Reverse<usize>, u64, &String)> = self
             .scenarios
             .iter()
             .map(|(id, (micros, used))| {
                 let concerned = mutation.subjects.iter().any(|one| used.contains(one));
-                (!concerned, breaks.contains(id), *micros, id)
+                let noticed = noticed.get(id.as_str()).copied().unwrap_or_default();
+                (
+                    !concerned,
+                    breaks.contains(id),
+                    Reverse(noticed),
+                    *micros,
+                    id,
+                )
             })
             .collect();
         all.sort();
-        all.into_iter().map(|(_, _, _, id)| id.clone()).collect()
+        all.into_iter().map(|(_, _, _, _, id)| id.clone()).collect()
+    }
+
+    /// How many changes at a place each scenario noticed.
+    fn noticed(&self, place: &str) -> BTreeMap<&str, usize> {
+        let mut noticed = BTreeMap::new();
+        for mutated in self.mutations.values().filter(|one| one.place == place) {
+            if let Fate::Caught { by, .. } = &mutated.fate {
+                *noticed.entry(by.as_str()).or_default() += 1;
+            }
+        }
+        noticed
     }
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{Fate, Mutation, Report, explanation, mutations};
+use super::{Fate, Mutated, Mutation, Report, explanation, mutations};
 use crate::check::{Lab, load_text};
 use crate::coverage::Subject;
 use crate::plan::plan;
@@ -160,4 +160,20 @@ fn scenarios_that_use_what_is_changed_come_first_and_those_that_break_something_
     let order = report.order(&mutation, &BTreeSet::from(["breaks".to_owned()]));
     assert_eq!(order, ["uses", "breaks", "quick", "slow"]);
     assert_eq!(report.count(Fate::Survived.word()), 0);
+    // What noticed another change of the same thing likely notices this one.
+    let known = Mutated {
+        family: mutation.family,
+        how: mutation.how,
+        said: mutation.said.clone(),
+        place: mutation.place.clone(),
+        fate: Fate::Caught {
+            by: "slow".into(),
+            why: String::new(),
+            after: 3,
+        },
+        micros: 1,
+    };
+    report.mutations.insert("another".into(), known);
+    let order = report.order(&mutation, &BTreeSet::from(["breaks".to_owned()]));
+    assert_eq!(order, ["uses", "breaks", "slow", "quick"]);
 }

@@ -393,10 +393,15 @@ fn deeds(seen: &Observations, node: &str, tuple: Tuple, began: u64, depth: usize
         .filter(|span| span.span.at + SLACK >= began)
         .map(|span| {
             let flow = match &span.span.deed {
-                Deed::Onward { tuple, micros, .. } => {
-                    begun(seen, node, *tuple, span.span.at, *micros)
-                        .map(|(tuple, at)| Box::new(flow(seen, node, tuple, at, depth + 1)))
-                }
+                Deed::Onward {
+                    tuple,
+                    micros,
+                    kept,
+                    ..
+                } => begun(seen, node, *tuple, span.span.at, *micros)
+                    // Of a connection that was there before anybody watched, nothing was seen.
+                    .filter(|(tuple, _)| !kept || is_seen(seen, *tuple))
+                    .map(|(tuple, at)| Box::new(flow(seen, node, tuple, at, depth + 1))),
                 _ => None,
             };
             Did {
@@ -406,6 +411,12 @@ fn deeds(seen: &Observations, node: &str, tuple: Tuple, began: u64, depth: usize
             }
         })
         .collect()
+}
+
+/// Whether a packet of a conversation was seen anywhere.
+fn is_seen(seen: &Observations, tuple: Tuple) -> bool {
+    let mut packets = seen.packets.iter();
+    packets.any(|packet| packet.packet.tuple == tuple)
 }
 
 /// The conversation that a span speaks of, and when it began. Where the span does not know the

@@ -175,12 +175,21 @@ pub struct Did {
 
 impl Journey {
     /// The nodes that took part in carrying the request, in order: hops of the conversations that
-    /// are no question about a name, those begun on the way included, but for the first node. A
-    /// node is not repeated directly after itself.
+    /// are no question about a name or about who somebody is, those begun on the way included, but
+    /// for the first node. A node is not repeated directly after itself. Where nothing but tickets
+    /// was asked for, that is the request.
     pub fn path(&self) -> Vec<String> {
+        let asked: Vec<&Flow> = self
+            .flows
+            .iter()
+            .filter(|flow| !flow.asks_a_name())
+            .collect();
+        let aside = !asked.iter().all(|flow| flow.asks_for_a_ticket());
         let mut path = Vec::new();
-        for flow in self.flows.iter().filter(|flow| !flow.asks_a_name()) {
-            flow.add_to(&mut path);
+        for flow in asked {
+            if !(aside && flow.asks_for_a_ticket()) {
+                flow.add_to(&mut path);
+            }
         }
         path
     }
@@ -201,6 +210,16 @@ impl Flow {
         self.tuple.destination.port() == 53
     }
 
+    /// Whether it asks a key distribution center (RFC 4120 §7.2.1).
+    pub fn asks_for_a_ticket(&self) -> bool {
+        self.tuple.destination.port() == 88
+    }
+
+    /// Whether it asks who somebody is: for a ticket, or in a directory (389, 636).
+    fn asks_who(&self) -> bool {
+        self.asks_for_a_ticket() || [389, 636].contains(&self.tuple.destination.port())
+    }
+
     /// The node it ended at; none: it did not leave its own.
     pub fn last(&self) -> Option<&Hop> {
         self.hops.last()
@@ -213,7 +232,7 @@ impl Flow {
             }
         }
         for did in &self.deeds {
-            if let Some(flow) = &did.flow {
+            if let Some(flow) = did.flow.as_ref().filter(|flow| !flow.asks_who()) {
                 flow.add_to(path);
             }
         }

@@ -34,6 +34,7 @@ pub fn plan(lab: &Lab, catalogue: Catalogue) -> Plan {
             .map(|node| (node.name.clone(), node_plan(lab, node, catalogue)))
             .collect(),
         vips: vips::of(lab),
+        published: lab.published.clone(),
         notes: notes(lab),
     };
     neighbours::add(&mut plan);
@@ -82,7 +83,11 @@ fn node_plan(lab: &Lab, node: &Node, catalogue: Catalogue) -> NodePlan {
         rules,
         files: files::of(lab, node),
         certificates: certificates::of(node, setups.iter().map(|(_, setup): &(_, Setup)| setup)),
+        user_certificates: certificates::of_users(lab, node),
+        revoked: certificates::revoked(node),
+        authority: setups.iter().any(|(_, setup)| setup.authority),
         secrets: secrets_of(&setups),
+        store: setups.iter().map(|(_, setup)| setup.store).sum(),
         processes: processes::of(lab, node, setups),
         env: node.env.clone(),
         limits: node.limits.clone(),

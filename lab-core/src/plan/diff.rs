@@ -2,7 +2,7 @@
 //! `up` is a diff from nothing, `down` a diff to nothing, `apply` a diff between files,
 //! `fault` a diff to a plan with something broken.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +116,13 @@ pub enum Operation {
         /// Its name.
         process: String,
     },
+    /// Revokes these certificates of a node, and no others of it.
+    SetRevoked {
+        /// Node.
+        node: String,
+        /// Ids of the certificates.
+        certificates: BTreeSet<String>,
+    },
     /// Tells a running service its new settings.
     Reconfigure {
         /// Node.
@@ -143,7 +150,8 @@ impl Operation {
             | Self::RemoveSegment { .. }
             | Self::ChangeSegment { .. }
             | Self::StartNode { .. }
-            | Self::StopNode { .. } => None,
+            | Self::StopNode { .. }
+            | Self::SetRevoked { .. } => None,
         }
     }
 }
@@ -166,6 +174,17 @@ pub fn diff(from: &Plan, to: &Plan) -> Vec<Operation> {
             _ => changes.starts.push(Operation::StartNode {
                 plan: Box::new(new.clone()),
             }),
+        }
+    }
+    let none = BTreeSet::new();
+    for (name, new) in &to.nodes {
+        // Also of a node that is switched off: its certificate may have been copied.
+        let old = from.nodes.get(name).map_or(&none, |old| &old.revoked);
+        if *old != new.revoked {
+            changes.processes.push(Operation::SetRevoked {
+                node: name.clone(),
+                certificates: new.revoked.clone(),
+            });
         }
     }
     for (name, old) in &from.segments {
@@ -370,7 +389,10 @@ impl Changes {
 fn must_restart(old: &NodePlan, new: &NodePlan) -> bool {
     old.fqdn != new.fqdn
         || old.certificates != new.certificates
+        || old.user_certificates != new.user_certificates
+        || old.authority != new.authority
         || old.secrets != new.secrets
+        || old.store != new.store
         || old.env != new.env
         || old.limits != new.limits
 }

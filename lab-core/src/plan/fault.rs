@@ -29,6 +29,11 @@ pub enum Fault {
         /// Process.
         process: Option<String>,
     },
+    /// All certificates of a node are revoked.
+    Revoke {
+        /// Node.
+        node: String,
+    },
     /// A member gets no new work from any balancer.
     Drain {
         /// Member (a node).
@@ -60,6 +65,13 @@ pub fn with_faults(base: &Plan, faults: &BTreeSet<Fault>) -> Plan {
                         .iter_mut()
                         .filter(|known| process.as_ref().is_none_or(|name| known.name == *name))
                         .for_each(|known| known.running = false);
+                }
+            }
+            Fault::Revoke { node } => {
+                if let Some(node) = plan.nodes.get_mut(node) {
+                    let own = node.certificates.iter().map(|one| &one.id);
+                    let of_users = node.user_certificates.iter().map(|one| &one.id);
+                    node.revoked = own.chain(of_users).cloned().collect();
                 }
             }
             Fault::Drain { node } => drain(&mut plan, node),

@@ -1,9 +1,13 @@
-//! Files of a node: what stock programs read about its name, its name servers and its realm.
+//! Files of a node: what stock programs read about its name, its name servers, its realm and its
+//! directory.
 
 use std::fmt::Write;
 
 use super::{FileContent, FilePlan};
 use crate::check::{Lab, Node, RecordData};
+
+/// Debian's bundle of certificate authorities; in a node it holds the lab's.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Every node has these; the lab file's own come after and win.
 pub(super) fn of(lab: &Lab, node: &Node) -> Vec<FilePlan> {
@@ -15,6 +19,9 @@ pub(super) fn of(lab: &Lab, node: &Node) -> Vec<FilePlan> {
     ];
     if let Some(text_of_realm) = krb5_conf(lab) {
         files.push(text("/etc/krb5.conf", text_of_realm));
+    }
+    if let Some(text_of_directory) = ldap_conf(lab) {
+        files.push(text("/etc/ldap/ldap.conf", text_of_directory));
     }
     for file in &node.files {
         files.retain(|known| known.path != file.path);
@@ -84,19 +91,11 @@ protocols: files
 services:  files
 ";
 
-/// The realm's KDC is found by its SRV record (RFC 4120 §7.2.3.2), read here so that programs need
-/// not: a lab without one has no Kerberos.
-fn krb5_conf(lab: &Lab) -> Option<String> {
-    let directory = lab.directory.as_ref()?;
-    let realm = &directory.realm;
-    let domain = realm.to_lowercase();
-    let owner = format!("_kerberos._udp.{domain}");
-    let tcp = format!("_kerberos._tcp.{domain}");
-    let mut servers: Vec<String> = lab
-        .zones
-        .iter()
-        .flat_map(|zone| &zone.records)
-        .filter(|record| record.name == owner || record.name == tcp)
+/// Who offers a service of the domain (`host:port`), by these names of SRV records.
+fn servers(lab: &Lab, owners: &[String]) -> Vec<String> {
+    let records = lab.zones.iter().flat_map(|zone| &zone.records);
+    let mut servers: Vec<String> = records
+        .filter(|record| owners.contains(&record.name))
         .filter_map(|record| match &record.data {
             RecordData::Srv { target, port, .. } => Some(format!("{target}:{port}")),
             _ => None,
@@ -104,6 +103,47 @@ fn krb5_conf(lab: &Lab) -> Option<String> {
         .collect();
     servers.sort();
     servers.dedup();
+    servers
+}
+
+/// The directory as a member of its domain finds it, whose certificate leads to the lab's CA
+/// (ldap.conf(5)); its SRV record is read here as the KDC's is. Tickets are for the name that was
+/// asked for, not for what an address is called backwards.
+fn ldap_conf(lab: &Lab) -> Option<String> {
+    let domain = lab.directory.as_ref()?.realm.to_lowercase();
+    let servers = servers(lab, &[format!("_ldap._tcp.{domain}")]);
+    if servers.is_empty() {
+        return None;
+    }
+    let urls: Vec<String> = servers
+        .iter()
+        .map(|server| format!("ldap://{}", server.trim_end_matches(":389")))
+        .collect();
+    let base: Vec<String> = domain
+        .split('.')
+        .map(|label| format!("dc={label}"))
+        .collect();
+    Some(format!(
+        "URI {}\nBASE {}\nTLS_CACERT {}\nSASL_NOCANON on\n",
+        urls.join(" "),
+        base.join(","),
+        AUTHORITIES,
+    ))
+}
+
+/// The realm's KDC is found by its SRV record (RFC 4120 §7.2.3.2), read here so that programs need
+/// not: a lab without one has no Kerberos.
+fn krb5_conf(lab: &Lab) -> Option<String> {
+    let directory = lab.directory.as_ref()?;
+    let realm = &directory.realm;
+    let domain = realm.to_lowercase();
+    let servers = servers(
+        lab,
+        &[
+            format!("_kerberos._udp.{domain}"),
+            format!("_kerberos._tcp.{domain}"),
+        ],
+    );
     if servers.is_empty() {
         return None;
     }

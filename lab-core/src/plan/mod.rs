@@ -21,7 +21,7 @@ pub use fault::{Fault, with_faults};
 pub use rules::{Action, Chain, ChainType, Hook, Match, PortRange, Rule, Ruleset, Target};
 pub use sysctls::{after_links, before_links, in_writing_order};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -46,6 +46,9 @@ pub struct Plan {
     pub nodes: BTreeMap<String, NodePlan>,
     /// VIPs, for people and pictures.
     pub vips: BTreeMap<String, VipPlan>,
+    /// The URL under which revocation is published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
     /// What the file notes on rules, by their place (`file:line`), for people.
     pub notes: BTreeMap<String, String>,
 }
@@ -122,9 +125,22 @@ pub struct NodePlan {
     pub files: Vec<FilePlan>,
     /// Certificates its services use; the keys are made when the lab starts.
     pub certificates: Vec<CertificatePlan>,
+    /// Certificates of users that are put in place like its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_certificates: Vec<UserCertificatePlan>,
+    /// Ids of certificates that are revoked.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub revoked: BTreeSet<String>,
+    /// A service of it speaks for the lab's certificate authority.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authority: bool,
     /// Names of secrets its services share with others; their bytes come when the lab starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
+    /// Most bytes that its services store below `/srv`, which then outlives the node; 0: `/srv` goes
+    /// with the node.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub store: u64,
     /// What runs in it.
     pub processes: Vec<ProcessPlan>,
     /// Environment of all that runs in it.
@@ -220,6 +236,19 @@ pub struct CertificatePlan {
     pub addresses: Vec<IpAddr>,
 }
 
+/// A certificate to be issued to a user, put in place like a [`CertificatePlan`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserCertificatePlan {
+    /// Name within the node.
+    pub id: String,
+    /// Common name: the user's.
+    pub subject: String,
+    /// User principal name (`alice@corp.example.com`), as Windows reads it from certificates.
+    pub principal: String,
+    /// Mail address.
+    pub mail: Option<String>,
+}
+
 /// A process of a node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProcessPlan {
@@ -306,4 +335,8 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+}
+
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }

@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::kind::Kind;
-use super::network::Model;
-use super::rules::{Seen, holds};
-use crate::plan::{Action, Hook, Match, NodePlan, PortRange, Rule};
+use super::rules::{Seen, State, holds};
+use super::way::Packet;
+use crate::plan::{Action, Hook, Match, NodePlan, Plan, PortRange, Rule};
 
 /// A rule that permits, and what the packet lacks for it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,10 +32,68 @@ pub struct Need {
     pub wanted: String,
 }
 
+/// What things are called, for people.
+pub(super) trait Called {
+    /// What people wrote about a rule of a node.
+    fn note(&self, node: &str, rule: &Rule) -> Option<String>;
+    /// Whose an address is.
+    fn name_of(&self, address: IpAddr) -> Option<String>;
+    /// The segment with this prefix.
+    fn segment_of(&self, net: &IpNet) -> Option<&str>;
+}
+
+impl Called for Plan {
+    fn note(&self, _: &str, rule: &Rule) -> Option<String> {
+        self.notes.get(rule.place.as_ref()?).cloned()
+    }
+
+    fn name_of(&self, address: IpAddr) -> Option<String> {
+        let mut nodes = self.nodes.values();
+        let holds = |node: &&NodePlan| {
+            let mut own = node.links.iter().flat_map(|link| &link.addresses);
+            own.any(|one| one.addr() == address)
+        };
+        nodes.find(holds).map(|node| node.name.clone())
+    }
+
+    fn segment_of(&self, net: &IpNet) -> Option<&str> {
+        let mut segments = self.segments.iter();
+        let found = segments
+            .find(|(_, segment)| segment.prefixes.iter().any(|prefix| prefix.trunc() == *net));
+        found.map(|(name, _)| name.as_str())
+    }
+}
+
+impl Nearest {
+    /// For a packet that a rule stopped when it came to a node by a segment. `chain` and `place` name
+    /// that rule, which must be one of the plan's.
+    pub fn to(
+        plan: &Plan,
+        node: &str,
+        segment: &str,
+        chain: &str,
+        place: &str,
+        packet: Packet,
+    ) -> Option<Self> {
+        let node = plan.nodes.get(node)?;
+        let chain = node.rules.chains.iter().find(|one| one.name == chain)?;
+        let by = (chain.rules.iter()).find(|rule| rule.place.as_deref() == Some(place))?;
+        let link = node.links.iter().find(|link| link.segment == segment);
+        let seen = Seen {
+            packet,
+            state: State::New,
+            translated: false,
+            inbound: link.map(|link| link.interface.as_str()),
+            outbound: None,
+        };
+        nearest(plan, node, chain.hook?, Some(by), &seen)
+    }
+}
+
 /// The permitting rule of the chain that lacks least; the first of several. `by` is the rule that
 /// decided: one behind it helps only where what it needs leads past that one, too.
 pub(super) fn nearest(
-    model: &Model<'_>,
+    model: &dyn Called,
     node: &NodePlan,
     hook: Hook,
     by: Option<&Rule>,
@@ -92,8 +150,11 @@ pub(super) fn nearest(
 
 fn lacking<'r>(rule: &'r Rule, seen: &Seen<'_>) -> Vec<&'r Match> {
     let conditions = rule.matches.iter();
+    // Where it would have gone out need not be known.
+    let unknown =
+        |condition: &Match| matches!(condition, Match::Outbound(_)) && seen.outbound.is_none();
     conditions
-        .filter(|condition| !holds(condition, seen))
+        .filter(|condition| !holds(condition, seen) && !unknown(condition))
         .collect()
 }
 
@@ -130,7 +191,7 @@ fn nets(condition: &Match) -> Option<&[IpNet]> {
     }
 }
 
-fn need(model: &Model<'_>, condition: &Match, seen: &Seen<'_>) -> Need {
+fn need(model: &dyn Called, condition: &Match, seen: &Seen<'_>) -> Need {
     let here = |what, wanted| Need { what, wanted };
     let port = |protocol: &'static str, same: bool, ranges: &[PortRange]| {
         let ports = either(ranges.iter().map(range).collect());
@@ -174,7 +235,7 @@ fn range(ports: &PortRange) -> String {
     }
 }
 
-fn addresses(model: &Model<'_>, nets: &[IpNet]) -> String {
+fn addresses(model: &dyn Called, nets: &[IpNet]) -> String {
     either(
         nets.iter()
             .map(|net| {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::nearest::Called;
 use crate::check::Lab;
 use crate::plan::{LinkPlan, NodePlan, Plan, RoutePlan, Rule};
 
@@ -35,6 +36,24 @@ pub(super) enum Routed<'l> {
     },
     /// No route leads there.
     Nowhere,
+}
+
+impl Called for Model<'_> {
+    fn note(&self, node: &str, rule: &Rule) -> Option<String> {
+        Model::note(self, node, rule)
+    }
+
+    fn name_of(&self, address: IpAddr) -> Option<String> {
+        Model::name_of(self, address)
+    }
+
+    fn segment_of(&self, net: &IpNet) -> Option<&str> {
+        let pools = self.lab.address_pools.iter();
+        let mut pools = pools.filter(|(_, pool)| pool.prefix == *net);
+        self.plan
+            .segment_of(net)
+            .or_else(|| pools.next().map(|(name, _)| name.as_str()))
+    }
 }
 
 impl<'l> Model<'l> {
@@ -74,22 +93,6 @@ impl<'l> Model<'l> {
     pub fn name_of(&self, address: IpAddr) -> Option<String> {
         let label = self.labels.get(&address).cloned();
         label.or_else(|| self.holder(address).map(str::to_owned))
-    }
-
-    /// The segment with this prefix, or the pool.
-    pub(super) fn segment_of(&self, net: &IpNet) -> Option<&'l str> {
-        let segments = self.plan.segments.iter();
-        segments
-            .filter(|(_, segment)| segment.prefixes.iter().any(|prefix| prefix.trunc() == *net))
-            .map(|(name, _)| name.as_str())
-            .chain(
-                self.lab
-                    .address_pools
-                    .iter()
-                    .filter(|(_, pool)| pool.prefix == *net)
-                    .map(|(name, _)| name.as_str()),
-            )
-            .next()
     }
 
     /// What people wrote about a rule of a node's ACL: its mark is its number there, from 1.

@@ -361,6 +361,9 @@ pub struct Status {
     pub since: u64,
     /// Faults in force.
     pub faults: Vec<Fault>,
+    /// What is wrong with the clock: it stands where certificates of the lab are not valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<String>,
     /// Nodes.
     pub nodes: BTreeMap<String, NodeStatus>,
     /// Pools: name → member → healthy, down or drained.

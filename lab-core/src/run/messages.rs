@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::control::{Exec, Progress, Refusal};
 use crate::observe::Span;
 use crate::plan::{FilePlan, NodePlan, ProcessPlan};
-use crate::service::{NetworkRequest, Report, Secret, Watched};
+use crate::service::{Issued, NetworkRequest, Report, Secret, Watched};
 
 /// Keeper → launcher, until the launcher says goodbye by closing its end.
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,6 +46,13 @@ pub(super) enum ToZygote {
     Node {
         /// Its name.
         name: String,
+        /// Most bytes of its store; 0: it has none.
+        store: u64,
+    },
+    /// A node left the lab for good: its store goes. Nothing is answered.
+    Forget {
+        /// Its name.
+        name: String,
     },
 }
 
@@ -67,6 +74,8 @@ pub(super) struct Slice {
     pub plan: NodePlan,
     /// Its certificates by id.
     pub credentials: BTreeMap<String, CredentialPem>,
+    /// What a service needs that speaks for the certificate authority.
+    pub authority: Option<AuthorityPem>,
     /// Its secrets by name.
     pub secrets: BTreeMap<String, Secret>,
     /// The lab's root certificate, PEM.
@@ -84,6 +93,15 @@ pub(super) struct CredentialPem {
     pub chain: String,
     /// Key, PKCS #8.
     pub key: String,
+}
+
+/// What speaks for the certificate authority, as it travels.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct AuthorityPem {
+    /// The issuing CA.
+    pub issuing: CredentialPem,
+    /// The root's revocation list, DER.
+    pub root_list: Vec<u8>,
 }
 
 /// Keeper → a node's first process.
@@ -176,6 +194,9 @@ pub(super) enum FromNode {
 pub(super) enum ToService {
     /// New settings.
     Settings(Value),
+    /// What was issued, to a service that speaks for the certificate authority: first of all, and
+    /// whenever that changed.
+    Issued(Vec<Issued>),
     /// Who watches what it does. → [`FromService::Watched`].
     Watch(Watched),
     /// End; a second is given.

@@ -26,6 +26,7 @@ mod root;
 mod sandbox;
 mod service;
 mod stages;
+mod stores;
 mod template;
 pub mod watch;
 mod wire;

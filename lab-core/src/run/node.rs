@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use super::control::{Exec, Refusal};
 use super::messages::{FromNode, Slice, ToNode};
 use super::program::{self, Command, Stdio};
-use super::{root, service};
+use super::{root, service, stores};
 use crate::kernel::channel::Channel;
 use crate::kernel::process::{self, Fork};
 use crate::kernel::sysctl;
@@ -78,7 +78,8 @@ pub(super) fn run(channel: Channel, inheritance: Inheritance) -> ! {
 
 fn prepare(slice: &Slice) -> io::Result<()> {
     nix::unistd::sethostname(&slice.plan.name)?;
-    root::enter(slice.other_users)?;
+    let store = (slice.plan.store > 0).then(|| stores::of(&slice.plan.name));
+    root::enter(slice.other_users, store.as_deref())?;
     sysctl::write_own(&before_links(&slice.plan.sysctls))?;
     for file in &slice.plan.files {
         root::write_file(file)?;

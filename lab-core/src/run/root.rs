@@ -13,11 +13,11 @@ use crate::plan::{FileContent, FilePlan};
 /// The folder a node's programs call home.
 pub(super) const HOME: &str = "/run/home";
 
-/// In a node's first process: its own places, then the change of root.
+/// In a node's first process: its own places, then the change of root. A `store` becomes its /srv.
 ///
 /// # Errors
 /// A sentence with the step that was refused.
-pub(super) fn enter(other_users: bool) -> io::Result<()> {
+pub(super) fn enter(other_users: bool, store: Option<&Path>) -> io::Result<()> {
     // In the node's user namespace the template itself is locked: a copy of it can become the root.
     step(
         "the root folder",
@@ -49,8 +49,9 @@ pub(super) fn enter(other_users: bool) -> io::Result<()> {
         tmpfs("/var/tmp", "mode=1777")?;
     }
     tmpfs("/run", "mode=0755")?;
-    if at("/srv").is_dir() {
-        tmpfs("/srv", "mode=0755")?;
+    match store {
+        Some(store) => step("the node's store", mount::bind(store, &at("/srv")))?,
+        None => tmpfs("/srv", "mode=0755")?,
     }
     for (folder, mode) in [("run/lock", 0o1777), ("run/home", 0o700)] {
         let folder = at(folder);

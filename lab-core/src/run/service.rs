@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, watch};
 
 use super::messages::{CredentialPem, FromService, Slice, ToService};
 use super::node::Inheritance;
-use super::{program, root, sandbox};
+use super::{program, root, sandbox, stores};
 use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::{process, socket};
 use crate::plan::{Listen, ProcessKind, ProcessPlan, Transport};
-use crate::service::{Context, Credential, Item, Listener, Service, Spans, Watched};
+use crate::service::{Authority, Context, Credential, Item, Listener, Service, Spans, Watched};
 
 /// Exit status of a service that can't work here, however often it is started.
 const HOPELESS: i32 = 3;
@@ -87,6 +87,9 @@ fn prepare(
         .iter()
         .map(|(id, pem)| Ok((id.clone(), Arc::new(credential(pem)?))))
         .collect::<io::Result<_>>()?;
+    if slice.plan.store > 0 {
+        std::fs::create_dir_all(stores::of_service(&plan.name))?;
+    }
     program::set_limits(&slice.plan.limits)?;
     process::set_no_new_privileges()?;
     // All sockets are bound: a service needs no privilege from here on.
@@ -168,6 +171,15 @@ fn work(
     let trust = CertificateDer::pem_slice_iter(slice.trust.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(io::Error::other)?;
+    let (issued_tx, issued) = watch::channel(Vec::new());
+    let authority = match &slice.authority {
+        Some(authority) => Some(Authority {
+            issuing: Arc::new(credential(&authority.issuing)?),
+            root_list: authority.root_list.clone(),
+            issued,
+        }),
+        None => None,
+    };
     let context = Context {
         lab: slice.lab.clone(),
         node: slice.plan.name.clone(),
@@ -183,6 +195,8 @@ fn work(
         credentials,
         trust,
         secrets: slice.secrets.clone(),
+        store: (slice.plan.store > 0).then(|| stores::of_service(&plan.name)),
+        authority,
         peers: peers.clone(),
         shutdown,
         network,
@@ -222,6 +236,7 @@ fn work(
                 ended = &mut running => break ended,
                 message = channel.receive::<ToService>() => match message {
                     Ok(Some((ToService::Settings(settings), _))) => { settings_tx.send_replace(settings); }
+                    Ok(Some((ToService::Issued(issued), _))) => { issued_tx.send_replace(issued); }
                     Ok(Some((ToService::Watch(watched), _))) => {
                         watch_tx.send_replace(watched);
                         marking.mark().await;

@@ -29,6 +29,8 @@ pub(super) const COPY: &str = "/tmp/etc";
 const LARGEST_COPY: u64 = 1 << 20;
 /// The processes of the lab, as the first one sees them.
 pub(super) const PROCESSES: &str = "/tmp/proc";
+/// What services of nodes store, a mount for each node that has such a service.
+pub(super) const STORES: &str = "/tmp/stores";
 /// An overlay without an upper layer wants two lower ones.
 const EMPTY: &str = "/tmp/empty";
 
@@ -52,7 +54,7 @@ pub(super) fn prepare(hidden: &[PathBuf]) -> io::Result<()> {
         "a tmpfs",
         mount::mount("tmpfs", Path::new("/tmp"), options, flags()),
     )?;
-    for folder in [TEMPLATE, ROOT, SCRATCH, etc, PROCESSES, EMPTY] {
+    for folder in [TEMPLATE, ROOT, SCRATCH, STORES, etc, PROCESSES, EMPTY] {
         std::fs::create_dir(folder)?;
     }
     step(
@@ -77,6 +79,10 @@ pub(super) fn prepare(hidden: &[PathBuf]) -> io::Result<()> {
         } else {
             show(&path, &points)?;
         }
+    }
+    let served = inside(Path::new("/srv"));
+    if !served.is_dir() {
+        std::fs::create_dir(served)?;
     }
     nix::unistd::chdir("/")?;
     for folder in hidden {

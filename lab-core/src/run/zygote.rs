@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 
 use super::messages::{FromZygote, ToLauncher, ToZygote};
 use super::node::Inheritance;
-use super::{keeper, launcher, node, template};
+use super::{keeper, launcher, node, stores, template};
 use crate::kernel::channel::Channel;
 use crate::kernel::interrupt;
 use crate::kernel::process::{self, Fork};
@@ -133,13 +133,20 @@ fn serve(channel: &Channel, keeper: Pid, catalogue: Catalogue) -> io::Result<()>
             }
         }
         if request {
-            let Some((ToZygote::Node { name }, descriptors)) = channel.receive()? else {
-                return Ok(());
+            let (name, store, descriptors) = match channel.receive()? {
+                Some((ToZygote::Node { name, store }, descriptors)) => (name, store, descriptors),
+                Some((ToZygote::Forget { name }, _)) => {
+                    stores::forget(&name);
+                    continue;
+                }
+                None => return Ok(()),
             };
             let Some(control) = descriptors.into_iter().next() else {
                 continue;
             };
-            match give_birth(&name, control, &maps, &homes, catalogue) {
+            let born = stores::prepare(&name, store)
+                .and_then(|()| give_birth(&name, control, &maps, &homes, catalogue));
+            match born {
                 Ok(network) => channel.send(&FromZygote::Node, &[network.as_fd()])?,
                 Err(error) => channel.send(&FromZygote::Failed(error.to_string()), &[])?,
             }

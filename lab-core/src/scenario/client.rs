@@ -50,12 +50,42 @@ pub struct HttpAsk {
     pub body: Option<String>,
     /// Follow redirections, ten at most.
     pub follow: bool,
-    /// Name and password for Basic (RFC 7617).
-    pub basic: Option<(String, String)>,
+    /// Who logs in, and how.
+    pub login: Option<HttpLogin>,
     /// `HOST` or `HOST:PORT` to connect to in place of the URL's.
     pub connect: Option<String>,
     /// What servers left here before.
     pub cookies: Vec<Cookie>,
+}
+
+/// Somebody who logs in by HTTP.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpLogin {
+    /// How.
+    pub way: LoginWay,
+    /// The account: `alice`, or as a server takes it (`alice@example.com`).
+    pub account: String,
+    /// Its password.
+    pub password: String,
+    /// NetBIOS name of the lab's domain; empty: it has none.
+    pub domain: String,
+    /// Kerberos realm of the lab's domain; empty: it has none.
+    pub realm: String,
+}
+
+/// How somebody logs in by HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LoginWay {
+    /// Name and password in the request (RFC 7617).
+    #[default]
+    Basic,
+    /// NTLM.
+    Ntlm,
+    /// Kerberos, by Negotiate (RFC 4559).
+    Negotiate,
+    /// Name and password in the page's form.
+    Forms,
 }
 
 /// A cookie (RFC 6265), as far as a lab needs it: for one host, or a domain and all below.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::model::record::record;
+use crate::model::record::{record, words};
 use crate::model::units::Time;
 use crate::model::{Decode, Diagnostic, Many, Map, Spanned, Tree, Value};
 
@@ -105,8 +105,11 @@ record! {
         headers: Map<String>,
         /// `http`, `udp`: what is sent; a datagram is empty unless given.
         body: Option<Spanned<String>>,
-        /// `http`: how to log in as the user: `basic`.
-        login: Option<Spanned<String>>,
+        /// `http`: how to log in as the user.
+        login: Option<Spanned<Login>>,
+        /// `http`: the password to log in with, where it is not the one that the directory has; the
+        /// user may be one that the directory does not know then.
+        password: Option<Spanned<String>>,
         /// `http`: the address (`HOST` or `HOST:PORT`) to connect to in place of the URL's.
         connect: Option<Spanned<String>>,
         /// `dns`: record type; A unless given.
@@ -136,6 +139,20 @@ record! {
         outage: Option<Spanned<Time>>,
         /// What must come of it; that it succeeds, unless given.
         expect: Option<Wishes>,
+    }
+}
+
+words! {
+    /// How to log in.
+    Login, "how to log in" {
+        /// Name and password in the request (RFC 7617).
+        Basic = "basic",
+        /// NTLM.
+        Ntlm = "ntlm",
+        /// Kerberos, by Negotiate (RFC 4559).
+        Negotiate = "negotiate",
+        /// Name and password in the page's form.
+        Forms = "forms",
     }
 }
 

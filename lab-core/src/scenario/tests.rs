@@ -64,6 +64,7 @@ impl World for Played {
             title: None,
             since: 0,
             faults: Vec::new(),
+            clock: None,
             nodes: BTreeMap::new(),
             pools: BTreeMap::new(),
             rules: BTreeMap::new(),

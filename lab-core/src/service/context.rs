@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
+use super::authority::Authority;
 use super::spans::Spans;
 use crate::plan::Peer;
 
@@ -106,6 +108,12 @@ pub struct Context {
     pub trust: Vec<CertificateDer<'static>>,
     /// Secrets by the names in [`super::Setup::secrets`].
     pub secrets: BTreeMap<String, Secret>,
+    /// A folder for what it stores, where [`super::Setup::store`] asks for one. What is written there
+    /// outlives the service's process and the node, and goes with the lab.
+    pub store: Option<PathBuf>,
+    /// What it needs to speak for the lab's certificate authority, if [`super::Setup::authority`]
+    /// asks for it.
+    pub authority: Option<Authority>,
     /// Other nodes it talks to.
     pub peers: BTreeMap<String, Vec<Peer>>,
     /// Becomes true when it shall end; it has a second to do so.

@@ -7,10 +7,12 @@
 //! - [`Service::probe`], in the keeper, with sockets of another node;
 //! - [`Service::options_schema`], when the schema is printed.
 
+mod authority;
 mod context;
 mod probe;
 mod spans;
 
+pub use authority::{Authority, Issued};
 pub use context::{Context, Credential, Listener, NetworkRequest, Report, Secret};
 pub use probe::{Connect, Kept, Probe, ProbeError};
 pub use spans::{Conversation, Item, Spans, Told, Watched};
@@ -70,6 +72,10 @@ pub struct Setup {
     /// Names of the secrets it shares with whoever asks for the same name: the long-term key of
     /// an account that a server and its key distribution center both know.
     pub secrets: Vec<String>,
+    /// Most bytes that it stores ([`Context::store`]); 0: it stores nothing.
+    pub store: u64,
+    /// It speaks for the lab's certificate authority: it gets [`Context::authority`].
+    pub authority: bool,
     /// Other nodes it talks to.
     pub peers: BTreeMap<String, Vec<Peer>>,
 }

@@ -142,6 +142,11 @@ impl Conversation {
     pub fn tell(&self, deed: impl FnOnce() -> Deed) {
         self.spans.tell(self.tuple, deed);
     }
+
+    /// Whether somebody watches.
+    pub fn watched(&self) -> bool {
+        self.spans.watched()
+    }
 }
 
 impl Told {

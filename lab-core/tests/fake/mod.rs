@@ -1,7 +1,5 @@
 //! A catalogue of one service, for tests of lab files.
 
-use std::collections::BTreeMap;
-
 use futures::future::BoxFuture;
 use lab_core::plan::{Listen, Transport};
 use lab_core::service::{
@@ -79,9 +77,7 @@ impl Service for Echo {
                 address: None,
                 port,
             }],
-            certificates: Vec::new(),
-            secrets: Vec::new(),
-            peers: BTreeMap::new(),
+            ..Setup::default()
         })
     }
     fn run(&self, _context: Context) -> BoxFuture<'static, Result<(), ServiceError>> {

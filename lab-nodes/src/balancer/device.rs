@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use lab_core::check::Affinity;
 use rustls::ClientConfig;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::affinity::Secret;
 use super::pool::LivePool;
@@ -18,6 +18,8 @@ pub(super) struct Device {
     pub node: String,
     /// How members are connected to.
     pub client: Arc<ClientConfig>,
+    /// Changes when something else is revoked: connections made before prove nothing any more.
+    pub revoked: watch::Receiver<u64>,
     /// What member ids are made with.
     pub secret: Secret,
     table: RwLock<Arc<Table>>,
@@ -53,11 +55,18 @@ pub(super) enum Unpublished {
 }
 
 impl Device {
-    pub fn new(node: &str, client: Arc<ClientConfig>, secret: Secret, table: Table) -> Self {
+    pub fn new(
+        node: &str,
+        client: Arc<ClientConfig>,
+        revoked: watch::Receiver<u64>,
+        secret: Secret,
+        table: Table,
+    ) -> Self {
         let table = RwLock::new(Arc::new(table));
         Self {
             node: node.to_owned(),
             client,
+            revoked,
             secret,
             table,
         }

@@ -10,6 +10,7 @@ use lab_core::check::{HealthCheck, Member};
 use lab_core::observe::{Deed, Tuple};
 use lab_core::service::Spans;
 use rustls::ClientConfig;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::link::is_plain;
@@ -39,6 +40,7 @@ pub(super) async fn watch(
     pool: Arc<LivePool>,
     member: Arc<LiveMember>,
     client: Arc<ClientConfig>,
+    mut revoked: watch::Receiver<u64>,
     spans: Spans,
     start: Instant,
 ) {
@@ -54,17 +56,28 @@ pub(super) async fn watch(
         standing: Standing::new(LINE),
     };
     loop {
-        let up = match check.is_well().await {
-            Ok(()) => true,
+        // Who asks for a check now shall not wait for one that may hang on a connection to a server
+        // that died: it begins anew, once.
+        let asked = tokio::select! {
+            asked = check.is_well() => Some(asked),
+            () = member.check_now.notified() => None,
+        };
+        let asked = match asked {
+            Some(asked) => asked,
+            None => check.is_well().await,
+        };
+        match asked {
+            Ok(()) => {
+                member.is_well();
+                was_up = true;
+            }
             Err(trouble) => {
                 if member.is_up() {
                     tracing::warn!("{} fails its check: {trouble}", member.member.name);
                 }
-                false
+                member.fails(&trouble);
             }
-        };
-        member.set_up(up);
-        was_up |= up;
+        }
         let coming_up = !was_up && start.elapsed() < COMING_UP;
         let pause = if coming_up {
             pool.health.every.min(OFTEN)
@@ -74,6 +87,11 @@ pub(super) async fn watch(
         hurried = tokio::select! {
             () = tokio::time::sleep_until(next(start, pause)) => false,
             () = member.check_now.notified() => false,
+            Ok(()) = revoked.changed() => {
+                // The member is to prove its certificate anew.
+                check.standing = Standing::new(LINE);
+                false
+            }
             () = check.standing.lost(), if !hurried => {
                 tokio::time::sleep(SETTLE).await;
                 true

@@ -41,6 +41,8 @@ pub(super) struct Link {
     pub tuple: Tuple,
     sender: SendRequest<Body>,
     pinned: Arc<AtomicBool>,
+    /// The version of what is revoked when the member proved its certificate.
+    proved: u64,
 }
 
 /// Why no response came.
@@ -130,8 +132,15 @@ impl Link {
             tuple,
             sender,
             pinned,
+            proved: 0,
         };
         Ok((link, task))
+    }
+
+    /// What was revoked when it was opened: see [`Links::take`].
+    pub fn proved_at(mut self, version: u64) -> Self {
+        self.proved = version;
+        self
     }
 
     /// Ties the client connection's life to this one's.
@@ -207,9 +216,11 @@ impl Links {
         self.tasks.spawn(task);
     }
 
-    /// Takes the open connection to a member, for one exchange.
-    pub fn take(&mut self, pool: &str, member: &Member) -> Option<Link> {
-        self.idle.retain(|link| !link.is_closed());
+    /// Takes the open connection to a member, for one exchange. Those that were opened before this
+    /// version of what is revoked are closed: their member may be revoked by now.
+    pub fn take(&mut self, pool: &str, member: &Member, revoked: u64) -> Option<Link> {
+        self.idle
+            .retain(|link| !link.is_closed() && link.proved == revoked);
         let at = self
             .idle
             .iter()

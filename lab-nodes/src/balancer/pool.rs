@@ -1,8 +1,8 @@
 //! Pools and their members as they are now.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use lab_core::check::{HealthCheck, Member, Pool, Spread};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -28,6 +28,7 @@ pub(super) struct LiveMember {
     pub check_now: Notify,
     /// Healthy or not; none before the first check ended.
     state: watch::Sender<Option<bool>>,
+    trouble: Mutex<String>,
     drained: AtomicBool,
     /// Notified when any member of the device changed.
     changed: Arc<Notify>,
@@ -49,6 +50,7 @@ impl LivePool {
                 member: member.clone(),
                 check_now: Notify::new(),
                 state: watch::Sender::new(known),
+                trouble: Mutex::default(),
                 drained: AtomicBool::new(false),
                 changed: changed.clone(),
             })
@@ -140,8 +142,24 @@ impl LiveMember {
         self.drained.load(Ordering::Relaxed)
     }
 
-    /// Notes what a check, or a request, found.
-    pub fn set_up(&self, up: bool) {
+    /// A check succeeded.
+    pub fn is_well(&self) {
+        self.set_up(true);
+    }
+
+    /// A check, or a request, failed.
+    pub fn fails(&self, trouble: &str) {
+        trouble.clone_into(&mut self.trouble.lock().unwrap_or_else(PoisonError::into_inner));
+        self.set_up(false);
+    }
+
+    /// Why it failed last.
+    pub fn trouble(&self) -> String {
+        let trouble = self.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_up(&self, up: bool) {
         if self
             .state
             .send_if_modified(|state| state.replace(up) != Some(up))

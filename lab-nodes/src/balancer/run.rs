@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use hyper::service::service_fn;
 use lab_core::service::{Context, Credential, Report, ServiceError, Spans};
-use rustls::ClientConfig;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -18,6 +17,7 @@ use super::settings::{Mode, Settings};
 use super::visit::Visit;
 use super::{health, setup};
 use crate::http::accept;
+use crate::revocation::Revocation;
 use crate::tls;
 
 pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
@@ -28,13 +28,22 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
         .get("node")
         .ok_or_else(|| ServiceError::new("the node's own certificate is missing"))?
         .clone();
-    let client = tls::client_config(&context.trust, Some(&own)).map_err(ServiceError::new)?;
+    let revocation = Revocation::of(&context);
+    let client = revocation
+        .client_config(&context.trust, Some(&own))
+        .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
     let changed = Arc::new(Notify::new());
     let table = Table::new(settings.clone(), None, &changed);
     let secret = Secret::derive(own.key.secret_der());
-    let device = Arc::new(Device::new(&context.node, client.clone(), secret, table));
-    let mut checks = start_checks(&device.table(), &client, &context.spans);
+    let device = Arc::new(Device::new(
+        &context.node,
+        client.clone(),
+        revocation.version(),
+        secret,
+        table,
+    ));
+    let mut checks = start_checks(&device, &context.spans);
     let mut doors = JoinSet::new();
     for vip in &settings.vips {
         if let Mode::Layer7 { tls, .. } = vip.mode {
@@ -58,7 +67,7 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
                     }
                     Ok(settings) => {
                         device.change(Table::new(settings, Some(&device.table()), &changed));
-                        checks = start_checks(&device.table(), &client, &context.spans);
+                        checks = start_checks(&device, &context.spans);
                         changed.notify_one();
                     }
                     Err(error) => {
@@ -76,7 +85,8 @@ pub(super) async fn run(mut context: Context) -> Result<(), ServiceError> {
 }
 
 /// Checks all members until the set is dropped.
-fn start_checks(table: &Table, client: &Arc<ClientConfig>, spans: &Spans) -> JoinSet<()> {
+fn start_checks(device: &Device, spans: &Spans) -> JoinSet<()> {
+    let table = device.table();
     let mut checks = JoinSet::new();
     let start = Instant::now();
     for pool in table.pools() {
@@ -84,7 +94,8 @@ fn start_checks(table: &Table, client: &Arc<ClientConfig>, spans: &Spans) -> Joi
             let watch = health::watch(
                 pool.clone(),
                 member.clone(),
-                client.clone(),
+                device.client.clone(),
+                device.revoked.clone(),
                 spans.clone(),
                 start,
             );

@@ -121,7 +121,7 @@ impl Visit {
         let mut outgoing = self.outgoing(request);
         let pin = self.links().pin_of(&pool.name);
         if let Some(member) = pin {
-            let link = self.links().take(&pool.name, &member);
+            let link = self.links().take(&pool.name, &member, self.revoked());
             let member = pool.members.iter().find(|one| one.member == member);
             if let Some(member) = member {
                 self.tell_choice(pool, member, "the connection that the client logged in to");
@@ -146,7 +146,7 @@ impl Visit {
                 }
                 return match sent_before {
                     Some(trouble) => self.lost(pool, &trouble),
-                    None => self.unavailable(pool),
+                    None => self.unavailable(pool, &outgoing.head),
                 };
             };
             self.tell_choice(pool, &member, reason);
@@ -160,7 +160,7 @@ impl Visit {
                         asked.onward(Tuple::tcp_to(to), name, trouble.clone(), false)
                     });
                     tracing::warn!("{} of {}: {trouble}", member.member.name, pool.name);
-                    member.set_up(false);
+                    member.fails(&trouble);
                     tried.push(member.member.clone());
                     continue;
                 }
@@ -285,7 +285,8 @@ impl Visit {
     /// This client's connection to a member, and whether it was used before.
     async fn link(&self, pool: &LivePool, member: &LiveMember) -> Result<(Link, bool), String> {
         let member = &member.member;
-        let idle = self.links().take(&pool.name, member);
+        let revoked = self.revoked();
+        let idle = self.links().take(&pool.name, member, revoked);
         if let Some(link) = idle {
             return Ok((link, true));
         }
@@ -298,7 +299,7 @@ impl Visit {
         );
         let (link, task) = open.await?;
         self.links().own(task);
-        Ok((link, false))
+        Ok((link.proved_at(revoked), false))
     }
 
     fn finish(&self, link: Link, login: bool, response: Response<Incoming>) -> Response<Body> {
@@ -349,7 +350,14 @@ impl Visit {
         }
     }
 
-    fn unavailable(&self, pool: &LivePool) -> Response<Body> {
+    fn unavailable(&self, pool: &LivePool, head: &Parts) -> Response<Body> {
+        for member in pool.members.iter().filter(|one| !one.is_up()) {
+            self.visitor.conversation.tell(|| {
+                let to = SocketAddr::new(member.member.address, member.member.port);
+                let name = &member.member.name;
+                Asked::head(head).onward(Tuple::tcp_to(to), name, member.trouble(), false)
+            });
+        }
         let rows = [("Pool", pool.name.as_str()), ("Members", "none is healthy")];
         let status = StatusCode::SERVICE_UNAVAILABLE;
         let mut response = self.refuse(status, "Service unavailable", &rows);
@@ -379,6 +387,11 @@ impl Visit {
         let mut response = page::page(status, title, &all);
         TierPath::of(&self.device.node).write(response.headers_mut());
         response
+    }
+
+    /// The version of what is revoked.
+    fn revoked(&self) -> u64 {
+        *self.device.revoked.borrow()
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {

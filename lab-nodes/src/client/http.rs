@@ -1,209 +1,226 @@
 //! HTTP/1.1, with TLS for `https`.
 
-use std::fmt::Write;
-
-use data_encoding::BASE64;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::Request;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_LENGTH, COOKIE, HOST, LOCATION, SET_COOKIE, USER_AGENT,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, LOCATION, SET_COOKIE, USER_AGENT,
 };
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use lab_core::scenario::Fails;
-use lab_core::scenario::client::{Answer, HttpAsk, LONGEST_TEXT, SeenCertificate};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
+use lab_core::scenario::client::{Answer, Cookie, HttpAsk, HttpLogin, LoginWay};
 
-use super::connect::{self, Trouble};
-use super::cookies;
+use super::connect::Trouble;
+use super::form::{self, Form};
+use super::line::Line;
 use super::url::Url;
+use super::{cookies, login};
 use crate::http::body::{self, Body};
 
 /// Most redirections followed.
 const REDIRECTIONS: usize = 10;
-/// Most bytes of an answer that are read; what is beyond [`LONGEST_TEXT`] is not kept.
-const LONGEST_READ: usize = 64 << 20;
+/// Most forms filled in and sent on the way to a page.
+const FORMS: usize = 8;
 
 /// Asks, and follows where that leads.
 pub async fn ask(ask: &HttpAsk) -> Answer {
-    let mut jar = ask.cookies.clone();
-    let Some(mut url) = Url::parse(&ask.url) else {
-        return Answer::failed(Fails::Protocol, format!("`{}` is no URL", ask.url));
+    let mut browser = Browser {
+        ask,
+        jar: ask.cookies.clone(),
     };
-    let mut method = ask.method.clone();
-    let mut content = ask.body.clone();
-    for step in 0..=REDIRECTIONS {
-        let instead = ask.connect.as_deref().filter(|_| step == 0);
-        let mut answer = match once(ask, &method, content.clone(), &url, instead, &jar).await {
-            Ok(answer) => answer,
-            Err(trouble) => return trouble.into(),
-        };
-        for value in answer.header(SET_COOKIE.as_str()) {
-            cookies::take(&mut jar, value, &url);
+    match browser.ask().await {
+        Ok(mut answer) => {
+            answer.cookies = browser.jar;
+            answer
         }
-        let status = answer.status.unwrap_or_default();
-        let location = answer.header(LOCATION.as_str()).next().map(str::to_owned);
-        let next = location.filter(|_| ask.follow && matches!(status, 301 | 302 | 303 | 307 | 308));
-        let Some(location) = next else {
-            answer.cookies = jar;
-            return answer;
-        };
-        url = match url.join(&location) {
-            Some(url) => url,
-            None => {
-                return Answer::failed(
-                    Fails::Protocol,
-                    format!("it is redirected to `{location}`, which is no URL"),
-                );
-            }
-        };
-        // As browsers do; 307 and 308 keep both (RFC 9110 §15.4).
-        if matches!(status, 301..=303) && method != "HEAD" {
-            method = "GET".into();
-            content = None;
-        }
+        Err(trouble) => trouble.into(),
     }
-    Answer::failed(
-        Fails::Protocol,
-        format!(
+}
+
+struct Browser<'a> {
+    ask: &'a HttpAsk,
+    jar: Vec<Cookie>,
+}
+
+/// One request.
+#[derive(Clone)]
+struct Wanted {
+    method: String,
+    url: Url,
+    content: Option<String>,
+    /// What is sent are the fields of a form.
+    is_form: bool,
+}
+
+impl Browser<'_> {
+    async fn ask(&mut self) -> Result<Answer, Trouble> {
+        let url = Url::parse(&self.ask.url)
+            .ok_or_else(|| Trouble::protocol(format!("`{}` is no URL", self.ask.url)))?;
+        let wanted = Wanted {
+            method: self.ask.method.clone(),
+            url,
+            content: self.ask.body.clone(),
+            is_form: false,
+        };
+        let by_form = |login: &&HttpLogin| login.way == LoginWay::Forms;
+        let Some(who) = self.ask.login.as_ref().filter(by_form) else {
+            let (answer, _) = self.follow(wanted, self.ask.follow).await?;
+            return Ok(answer);
+        };
+        let answer = self.log_in(&wanted, who).await?;
+        // A browser shows where it was led to; who asked for one answer asks again.
+        if self.ask.follow && wanted.method == "GET" {
+            return Ok(answer);
+        }
+        let (answer, _) = self.follow(wanted, self.ask.follow).await?;
+        Ok(answer)
+    }
+
+    /// Fetches a page as a browser does, fills in the form that asks for a password, and sends on
+    /// those that a page sends by itself, as the pages of federated logins do.
+    async fn log_in(&mut self, wanted: &Wanted, who: &HttpLogin) -> Result<Answer, Trouble> {
+        let page = Wanted {
+            method: "GET".into(),
+            content: None,
+            ..wanted.clone()
+        };
+        let (mut answer, mut at) = self.follow(page, true).await?;
+        let mut filled_in = false;
+        for _ in 0..FORMS {
+            let fields = match form::find(&answer.text) {
+                Some(Form::Password(form)) if !filled_in => {
+                    filled_in = true;
+                    form.filled_in(&who.account, &who.password)
+                }
+                Some(Form::SentByItself(form)) => form.sent(),
+                _ => return Ok(answer),
+            };
+            let to = match fields.action.as_str() {
+                "" => Some(at.clone()),
+                action => at.join(action),
+            };
+            let to = to.ok_or_else(|| {
+                Trouble::protocol(format!("a form leads to `{}`, no URL", fields.action))
+            })?;
+            let wanted = match fields.by_post {
+                true => Wanted {
+                    method: "POST".into(),
+                    url: to,
+                    content: Some(fields.content),
+                    is_form: true,
+                },
+                false => {
+                    let path = to.path().to_owned();
+                    let target = format!("{path}?{}", fields.content);
+                    Wanted {
+                        method: "GET".into(),
+                        url: Url { target, ..to },
+                        content: None,
+                        is_form: false,
+                    }
+                }
+            };
+            (answer, at) = self.follow(wanted, true).await?;
+        }
+        Err(Trouble::protocol(format!(
+            "more than {FORMS} forms stand in the way, the last one at {}",
+            at.authority()
+        )))
+    }
+
+    /// Asks, and follows redirections; also gives where they led.
+    async fn follow(
+        &mut self,
+        mut wanted: Wanted,
+        redirections: bool,
+    ) -> Result<(Answer, Url), Trouble> {
+        for step in 0..=REDIRECTIONS {
+            let instead = self.ask.connect.as_deref().filter(|_| step == 0);
+            let answer = self.once(&wanted, instead).await?;
+            for value in answer.header(SET_COOKIE.as_str()) {
+                cookies::take(&mut self.jar, value, &wanted.url);
+            }
+            let status = answer.status.unwrap_or_default();
+            let location = answer.header(LOCATION.as_str()).next().map(str::to_owned);
+            let next =
+                location.filter(|_| redirections && matches!(status, 301 | 302 | 303 | 307 | 308));
+            let Some(location) = next else {
+                return Ok((answer, wanted.url));
+            };
+            wanted.url = wanted.url.join(&location).ok_or_else(|| {
+                Trouble::protocol(format!("it is redirected to `{location}`, which is no URL"))
+            })?;
+            // As browsers do; 307 and 308 keep both (RFC 9110 §15.4).
+            if matches!(status, 301..=303) && wanted.method != "HEAD" {
+                wanted.method = "GET".into();
+                wanted.content = None;
+            }
+        }
+        Err(Trouble::protocol(format!(
             "more than {REDIRECTIONS} redirections, the last one to {}",
-            url.authority()
-        ),
-    )
-}
+            wanted.url.authority()
+        )))
+    }
 
-async fn once(
-    ask: &HttpAsk,
-    method: &str,
-    content: Option<String>,
-    url: &Url,
-    instead: Option<&str>,
-    jar: &[lab_core::scenario::client::Cookie],
-) -> Result<Answer, Trouble> {
-    let request = request(ask, method, content, url, jar)?;
-    let stream = connect::to(&url.place(instead)).await?;
-    if url.tls {
-        let (stream, certificate) = connect::tls(stream, &url.host).await?;
-        exchange(stream, request, certificate).await
-    } else {
-        exchange(stream, request, None).await
-    }
-}
-
-fn request(
-    ask: &HttpAsk,
-    method: &str,
-    content: Option<String>,
-    url: &Url,
-    jar: &[lab_core::scenario::client::Cookie],
-) -> Result<Request<Body>, Trouble> {
-    let mut request = Request::builder().method(method).uri(&url.target);
-    let given = |name: &str| {
-        ask.headers
-            .iter()
-            .any(|(key, _)| key.eq_ignore_ascii_case(name))
-    };
-    if !given(HOST.as_str()) {
-        request = request.header(HOST, url.authority());
-    }
-    if !given(USER_AGENT.as_str()) {
-        request = request.header(USER_AGENT, concat!("tierlab/", env!("CARGO_PKG_VERSION")));
-    }
-    for (name, value) in &ask.headers {
-        request = request.header(name, value);
-    }
-    // A password is for the host that was meant, not for where it sends us.
-    let asked = Url::parse(&ask.url);
-    if let Some((user, password)) = &ask.basic
-        && asked.is_some_and(|asked| asked.authority() == url.authority())
-    {
-        let credentials = BASE64.encode(format!("{user}:{password}").as_bytes());
-        request = request.header(AUTHORIZATION, format!("Basic {credentials}"));
-    }
-    if let Some(field) = cookies::field(jar, url) {
-        request = request.header(COOKIE, field);
-    }
-    let content = match content {
-        Some(content) => {
-            request = request.header(CONTENT_LENGTH, content.len());
-            body::full(content)
-        }
-        None => body::empty(),
-    };
-    request
-        .body(content)
-        .map_err(|error| Trouble::protocol(format!("this can't be asked: {error}")))
-}
-
-async fn exchange<S>(
-    stream: S,
-    request: Request<Body>,
-    certificate: Option<SeenCertificate>,
-) -> Result<Answer, Trouble>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| Trouble::protocol(reasons(&error)))?;
-    // The set ends the connection's task when this function is left or dropped.
-    let mut tasks = JoinSet::new();
-    tasks.spawn(connection);
-    let response = sender
-        .send_request(request)
-        .await
-        .map_err(|error| Trouble::protocol(reasons(&error)))?;
-    let mut answer = head(&response);
-    answer.certificate = certificate;
-    (answer.text, answer.cut) = read(response.into_body()).await?;
-    Ok(answer)
-}
-
-fn head(response: &Response<Incoming>) -> Answer {
-    Answer {
-        status: Some(response.status().as_u16()),
-        headers: response
-            .headers()
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.as_str().to_owned(), value)
-            })
-            .collect(),
-        ..Answer::default()
-    }
-}
-
-/// The beginning of a body, and whether there is more.
-async fn read(mut body: Incoming) -> Result<(String, bool), Trouble> {
-    let (mut kept, mut seen) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            Trouble::protocol(format!("the answer broke off: {}", reasons(&error)))
-        })?;
-        if let Some(data) = frame.data_ref() {
-            let room = LONGEST_TEXT.saturating_sub(kept.len()).min(data.len());
-            kept.extend_from_slice(&data[..room]);
-            seen += data.len();
-            if seen > LONGEST_READ {
-                break;
+    /// Asks once, over a connection of its own, and logs in if it is asked to.
+    async fn once(&self, wanted: &Wanted, instead: Option<&str>) -> Result<Answer, Trouble> {
+        let mut line = Line::open(&wanted.url, instead).await?;
+        // A password is for the host that was meant, not for where it sends us.
+        let asked = Url::parse(&self.ask.url);
+        let meant = asked.is_some_and(|asked| asked.authority() == wanted.url.authority());
+        let who = self.ask.login.as_ref().filter(|_| meant);
+        let make = |field: Option<&str>, whole: bool| self.request(wanted, field, whole);
+        match who.map(|who| (who.way, who)) {
+            Some((LoginWay::Basic, who)) => line.send(make(Some(&login::basic(who)), true)?).await,
+            Some((LoginWay::Ntlm, who)) => login::ntlm(&mut line, who, &wanted.url, make).await,
+            Some((LoginWay::Negotiate, who)) => {
+                login::negotiate(&mut line, who, &wanted.url, make).await
             }
+            Some((LoginWay::Forms, _)) | None => line.send(make(None, true)?).await,
         }
     }
-    Ok((
-        String::from_utf8_lossy(&kept).into_owned(),
-        seen > kept.len(),
-    ))
-}
 
-/// An error with what caused it.
-fn reasons(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(reason) = source {
-        let _ = write!(text, ": {reason}");
-        source = reason.source();
+    /// A request; without its content where it is not `whole`.
+    fn request(
+        &self,
+        wanted: &Wanted,
+        authorization: Option<&str>,
+        whole: bool,
+    ) -> Result<Request<Body>, Trouble> {
+        let url = &wanted.url;
+        let mut request = Request::builder()
+            .method(wanted.method.as_str())
+            .uri(&url.target);
+        let given = |name: &str| {
+            self.ask
+                .headers
+                .iter()
+                .any(|(key, _)| key.eq_ignore_ascii_case(name))
+        };
+        if !given(HOST.as_str()) {
+            request = request.header(HOST, url.authority());
+        }
+        if !given(USER_AGENT.as_str()) {
+            request = request.header(USER_AGENT, concat!("tierlab/", env!("CARGO_PKG_VERSION")));
+        }
+        for (name, value) in &self.ask.headers {
+            request = request.header(name, value);
+        }
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        if let Some(field) = cookies::field(&self.jar, url) {
+            request = request.header(COOKIE, field);
+        }
+        if wanted.is_form {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        }
+        let content = match &wanted.content {
+            Some(content) => {
+                let content = if whole { content.as_str() } else { "" };
+                request = request.header(CONTENT_LENGTH, content.len());
+                body::full(content.to_owned())
+            }
+            None => body::empty(),
+        };
+        request
+            .body(content)
+            .map_err(|error| Trouble::protocol(format!("this can't be asked: {error}")))
     }
-    text
 }

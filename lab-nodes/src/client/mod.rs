@@ -1,13 +1,16 @@
 //! The built-in clients: what scenarios ask with, without a program of the host. They run in a
 //! process of their own inside a node, so that names, roots and routes are the node's.
 //!
-//! - `http`: with `cookies` and `url`; `dns`; `smtp`; `udp`; a TCP connection is [`connect`]'s work;
+//! - `http`: with `cookies` and `url`, logins (`login`, `form`) and their connections (`line`); `dns`; `smtp`; `udp`; a TCP connection is [`connect`]'s work;
 //! - `connect`: names → addresses → connections, and what TLS needs.
 
 mod connect;
 mod cookies;
 mod dns;
+pub mod form;
 mod http;
+mod line;
+mod login;
 mod smtp;
 mod udp;
 mod url;

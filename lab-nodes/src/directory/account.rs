@@ -26,6 +26,24 @@ pub struct Account {
     pub person: Person,
     /// What it is for, with what it proves itself by.
     pub kind: Kind,
+    /// Why it may not be used, if so.
+    #[serde(default)]
+    pub state: State,
+}
+
+/// Whether an account may be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It may.
+    #[default]
+    Active,
+    /// It was disabled.
+    Disabled,
+    /// Its last day is over.
+    Expired,
+    /// Its password must be changed first.
+    PasswordExpired,
 }
 
 /// Who somebody is: what a server learns of a login that held.
@@ -69,6 +87,7 @@ impl Account {
             kind: Kind::Service {
                 principals: service.principals.clone(),
             },
+            state: State::Active,
         });
         let mut accounts: Vec<Self> = users.chain(services).collect();
         for (account, rid) in accounts.iter_mut().zip(FIRST_RID..) {
@@ -90,6 +109,12 @@ impl Account {
             },
             kind: Kind::User {
                 password: user.password.clone(),
+            },
+            state: match user {
+                user if user.disabled => State::Disabled,
+                user if user.expired => State::Expired,
+                user if user.password_expired => State::PasswordExpired,
+                _ => State::Active,
             },
         }
     }

@@ -5,6 +5,8 @@
 
 mod account;
 mod domain;
+mod sid;
 
-pub use account::{Account, Kind, Person};
+pub use account::{Account, Kind, Person, State};
 pub use domain::{Domain, Membership};
+pub use sid::{NoSid, Sid};

@@ -71,7 +71,11 @@ pub(crate) fn question(name: &Name, kind: RecordType) -> Message {
 }
 
 /// `tuple` becomes the conversation that the question travels in.
-async fn ask_one(to: SocketAddr, query: &Message, tuple: &mut Tuple) -> io::Result<Message> {
+pub(super) async fn ask_one(
+    to: SocketAddr,
+    query: &Message,
+    tuple: &mut Tuple,
+) -> io::Result<Message> {
     let any: IpAddr = if to.is_ipv4() {
         Ipv4Addr::UNSPECIFIED.into()
     } else {

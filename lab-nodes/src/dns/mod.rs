@@ -2,10 +2,12 @@
 //! (RFC 1034, RFC 1035). On 53, UDP and TCP.
 //!
 //! `settings` is computed from the lab, `zone` answers for one zone, `view` for what one client may
-//! know, `forward` asks another server, `serve` has the sockets.
+//! know, `forward` asks another server, `serve` has the sockets; `resolver` asks for a
+//! service of the node.
 
 pub(crate) mod forward;
 mod probe;
+pub(crate) mod resolver;
 mod serve;
 mod settings;
 mod view;

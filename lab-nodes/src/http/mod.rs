@@ -4,6 +4,7 @@
 //! - [`dial`]: opens a connection to another server, and asks it once;
 //! - [`standing`]: asks the same again and again;
 //! - [`body`], [`page`]: what goes over them;
+//! - [`form`]: forms, as queries and bodies; [`cookie`]: cookies that a client shows;
 //! - [`host`]: which host a request is for;
 //! - [`tier_path`]: the `Tierlab-Path` header.
 //!
@@ -12,7 +13,9 @@
 pub mod accept;
 pub mod asked;
 pub mod body;
+pub mod cookie;
 pub mod dial;
+pub mod form;
 pub mod host;
 pub mod page;
 pub mod standing;

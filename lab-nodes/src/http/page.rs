@@ -27,6 +27,23 @@ pub fn page(status: StatusCode, title: &str, rows: &[(&str, &str)]) -> Response<
     response
 }
 
+/// A page with a title and links, each a name and where it leads. Everything is escaped.
+pub fn links(status: StatusCode, title: &str, links: &[(&str, &str)]) -> Response<Body> {
+    let title = escape(title);
+    let links: String = links
+        .iter()
+        .map(|(name, to)| format!("<li><a href=\"{}\">{}</a></li>\n", escape(to), escape(name)))
+        .collect();
+    let mut response = Response::new(full(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
+         <body>\n<h1>{title}</h1>\n<ul>\n{links}</ul>\n</body>\n</html>\n"
+    )));
+    *response.status_mut() = status;
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, html);
+    response
+}
+
 /// A line of text.
 pub fn line(status: StatusCode, text: &str) -> Response<Body> {
     let mut response = Response::new(full(format!("{text}\n")));

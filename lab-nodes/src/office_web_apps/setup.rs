@@ -84,6 +84,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         }],
         secrets: vec![secret],
         peers: BTreeMap::new(),
+        ..Setup::default()
     })
 }
 

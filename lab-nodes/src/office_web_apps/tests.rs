@@ -96,6 +96,9 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let settings = serde_json::to_value(settings).expect("settings");
         let context = Context {
+            store: None,
+            authority: None,
+
             lab: "test".into(),
             node: "wac1".into(),
             fqdn: "wac1.corp.contoso.com".into(),
@@ -159,6 +162,7 @@ impl World {
         let user = User {
             id: who.into(),
             name: format!("{who} of Contoso"),
+            claims: Vec::new(),
         };
         let token = self
             .tokens

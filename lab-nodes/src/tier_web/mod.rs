@@ -3,7 +3,7 @@
 //!
 //! - `options`: what a lab file says, and what is wrong with it;
 //! - `setup`: from that and the lab to `settings`;
-//! - `site`: a request and its answer;
+//! - `site`: a request and its answer; one of its hosts may be for people alone who signed in;
 //! - `tier`: asking the members of another tier.
 
 mod options;
@@ -25,9 +25,13 @@ use lab_core::service::{
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::distributed_cache::TokenCache;
 use crate::http::standing::{self, Line, Standing};
 use crate::http::{accept, body, dial};
+use crate::login::Guard;
+use crate::revocation::Revocation;
 use crate::tls;
+use crate::ws_federation;
 use settings::Settings;
 
 /// How long a health check may take.
@@ -82,16 +86,36 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
     } else {
         tls::ClientCertificate::NotAsked
     };
-    let server =
-        tls::server_config(credential, &context.trust, clients).map_err(ServiceError::new)?;
+    let revocation = Revocation::of(&context);
+    let server = revocation
+        .server_config(credential, &context.trust, clients)
+        .map_err(ServiceError::new)?;
     let server = tls::server_telling_keys(&server, &context.spans);
-    let client = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
+    let client = revocation
+        .client_config(&context.trust, own)
+        .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
+    let guard = guard_of(&context, &settings)?;
+    let (guarded, _upkeep) = match settings.sign_in.clone() {
+        Some(sign_in) => {
+            let (cache, upkeep) = TokenCache::start(&mut context).await?;
+            let door = ws_federation::Door::new(sign_in.party, &context.trust, cache);
+            let guarded = site::Guarded {
+                host: sign_in.host,
+                below: sign_in.below,
+                door,
+            };
+            (Some(guarded), Some(upkeep))
+        }
+        None => (None, None),
+    };
     let site = Arc::new(site::Site::new(
         &context.node,
         &context.peers,
         settings,
         client,
+        guard,
+        guarded,
     ));
 
     let mut doors = JoinSet::new();
@@ -110,10 +134,12 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
             context.shutdown.clone(),
             move |visitor| {
                 let site = site.clone();
+                let door = site.door(&visitor);
                 hyper::service::service_fn(move |request| {
-                    let (site, visitor) = (site.clone(), visitor.clone());
+                    let (site, visitor, door) = (site.clone(), visitor.clone(), door.clone());
                     async move {
-                        Ok::<_, std::convert::Infallible>(site.answer(&visitor, request).await)
+                        let answer = site.answer(&visitor, door.as_ref(), request).await;
+                        Ok::<_, std::convert::Infallible>(answer)
                     }
                 })
             },
@@ -127,8 +153,12 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
         tokio::select! {
             changed = context.settings.changed() => {
                 if changed.is_err() { break }
-                match serde_json::from_value(context.settings.borrow_and_update().clone()) {
-                    Ok(settings) => site.change(settings),
+                let changed = context.settings.borrow_and_update().clone();
+                let changed = serde_json::from_value::<Settings>(changed)
+                    .map_err(ServiceError::new)
+                    .and_then(|settings| Ok((guard_of(&context, &settings)?, settings)));
+                match changed {
+                    Ok((guard, settings)) => site.change(settings, guard),
                     Err(error) => tracing::error!("settings not understood, the old ones stay: {error}"),
                 }
             }
@@ -138,6 +168,16 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
     context.stopped().await;
     while doors.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Who logs people in, if they must.
+fn guard_of(context: &Context, settings: &Settings) -> Result<Option<Guard>, ServiceError> {
+    let certificate = context.credentials.get(setup::CERTIFICATE);
+    let guard = settings
+        .login
+        .clone()
+        .map(|login| Guard::new(login, context, certificate.map(Arc::as_ref)));
+    guard.transpose()
 }
 
 async fn ask_health(probe: Probe) -> Result<(), ProbeError> {

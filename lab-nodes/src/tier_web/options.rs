@@ -5,6 +5,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::login::Methods;
+
 /// A tier that is asked.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -47,9 +49,28 @@ pub(super) struct Options {
     pub port: Option<u16>,
     /// Port that serves the same without TLS.
     pub plain: Option<u16>,
+    /// People must log in, by one of these ways: `negotiate` (Kerberos, or NTLM without a ticket),
+    /// `ntlm`, `basic`. A domain controller verifies them.
+    pub login: Option<Methods>,
     /// Clients must show the certificate of a node that asks this tier; so it is unless
     /// `names` are given.
     pub only_from_peers: Option<bool>,
+    /// One of its hosts, or a part of it, is for people alone who signed in at an identity provider.
+    pub sign_in: Option<SignIn>,
+}
+
+/// Signing in by WS-Federation.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct SignIn {
+    /// The host that it is for, one of `names`.
+    pub host: String,
+    /// Its name for itself in tokens (`urn:sharepoint:partnerweb`).
+    pub realm: String,
+    /// The path that it is for, with all below it; the whole host unless given.
+    pub below: Option<String>,
+    /// Nodes whose identity providers are trusted.
+    pub trusts: Vec<String>,
 }
 
 impl Options {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::login::Login;
+use crate::ws_federation::RelyingPartySettings;
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Settings {
@@ -18,6 +21,24 @@ pub(super) struct Settings {
     /// Names of the peers that may ask, one of which the client's certificate must carry;
     /// empty: any node of the lab. None: everybody may, and no certificate is asked for.
     pub only_from: Option<Vec<String>>,
+    /// How people log in. None: nobody is asked who they are.
+    #[serde(default)]
+    pub login: Option<Login>,
+    /// What is for people alone who signed in, and how they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
+}
+
+/// Signing in by WS-Federation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct SignIn {
+    /// The host.
+    pub host: String,
+    /// The path, with all below it; empty: the whole host.
+    pub below: String,
+    /// Whom it trusts.
+    pub party: RelyingPartySettings,
 }
 
 /// A tier that must answer.

@@ -8,7 +8,10 @@ use lab_core::plan::{CertificatePlan, Listen, Peer, Transport};
 use lab_core::service::{OptionError, Setup, SetupRequest};
 
 use super::options::{Options, Tier};
-use super::settings::{Ask, Settings};
+use super::settings::{Ask, Settings, SignIn};
+use crate::distributed_cache::{PEERS, Part};
+use crate::login::Login;
+use crate::ws_federation::{RelyingPartySettings, TRUST, TrustedProvider};
 
 /// The certificate it shows.
 pub(super) const CERTIFICATE: &str = "web";
@@ -16,6 +19,8 @@ pub(super) const CERTIFICATE: &str = "web";
 pub(super) const HTTPS: &str = "https";
 /// Its listener without.
 pub(super) const HTTP: &str = "http";
+/// Services that answer a front end as a tier-web does, with who took part.
+const APPLICATION_TIER: [&str; 2] = ["sharepoint-search", "sharepoint-batch"];
 /// How long a member of a tier that asks nobody may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -68,9 +73,33 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             }
         }
     }
+    let login = options.login.clone().and_then(|methods| {
+        if methods.0.is_empty() {
+            mistakes.push(OptionError {
+                pointer: "/login".to_owned(),
+                message: "there is no way to log in".to_owned(),
+                help: Some("name some: `[negotiate, ntlm, basic]`".to_owned()),
+            });
+            return None;
+        }
+        let login = Login::of(lab, node, methods);
+        if login.is_none() {
+            mistakes.push(OptionError {
+                pointer: "/login".to_owned(),
+                message: "there is nobody who could verify a login".to_owned(),
+                help: Some(
+                    "give the lab a `directory:`, and a node the service domain-controller"
+                        .to_owned(),
+                ),
+            });
+        }
+        login
+    });
+    let sign_in = sign_in(lab, &options, &names, &mut mistakes);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }
+    let cache = sign_in.as_ref().map(|_| Part::of(lab, node));
 
     let addresses: Vec<_> = node
         .attachments
@@ -95,6 +124,8 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         hosts: hosts.collect(),
         asks,
         only_from: options.only_from_peers().then(|| askers(lab, node)),
+        login: login.clone(),
+        sign_in,
     };
     let listen = |name: &str, port| Listen {
         name: name.to_owned(),
@@ -102,10 +133,14 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
         address: None,
         port,
     };
-    Ok(Setup {
+    if let Some(cache) = &cache {
+        peers.insert(PEERS.to_owned(), cache.peers.clone());
+    }
+    let mut setup = Setup {
         settings: serde_json::to_value(settings).unwrap_or_default(),
         listens: std::iter::once(listen(HTTPS, options.port()))
             .chain(options.plain.map(|port| listen(HTTP, port)))
+            .chain(cache.map(|cache| cache.listen))
             .collect(),
         certificates: vec![CertificatePlan {
             id: CERTIFICATE.to_owned(),
@@ -113,8 +148,57 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
             names: certified,
             addresses,
         }],
-        secrets: Vec::new(),
         peers,
+        ..Setup::default()
+    };
+    if let Some(login) = login {
+        login.add_to(lab, &mut setup);
+    }
+    Ok(setup)
+}
+
+fn sign_in(
+    lab: &Lab,
+    options: &Options,
+    names: &[String],
+    mistakes: &mut Vec<OptionError>,
+) -> Option<SignIn> {
+    let asked = options.sign_in.as_ref()?;
+    let host = asked.host.to_ascii_lowercase();
+    let mut mistake = |key: &str, message: String| {
+        mistakes.push(OptionError {
+            pointer: format!("/sign-in{key}"),
+            message,
+            help: None,
+        });
+    };
+    if !names.contains(&host) {
+        mistake("/host", format!("`{host}` is none of its names"));
+    }
+    if asked
+        .below
+        .as_ref()
+        .is_some_and(|below| !below.starts_with('/'))
+    {
+        mistake("/below", "a path begins with `/`".to_owned());
+    }
+    if asked.trusts.is_empty() {
+        mistake("/trusts", "nobody could sign in".to_owned());
+    }
+    let mut providers = Vec::new();
+    for (at, node) in asked.trusts.iter().enumerate() {
+        match TrustedProvider::of(lab, node) {
+            Ok(provider) => providers.push(provider),
+            Err(message) => mistake(&format!("/trusts/{at}"), message),
+        }
+    }
+    let reply = format!("https://{host}{TRUST}");
+    let party = RelyingPartySettings::new(&asked.realm, &reply, providers);
+    let below = asked.below.as_deref().unwrap_or_default();
+    Some(SignIn {
+        host,
+        below: below.trim_end_matches('/').to_owned(),
+        party,
     })
 }
 
@@ -225,13 +309,16 @@ fn members<'l>(lab: &'l Lab, name: &str) -> Vec<&'l Node> {
     }
 }
 
-/// The options of a node's tier-web; mistakes in them are reported where they stand.
+/// The options of a node's tier-web; mistakes in them are reported where they stand. Services of the
+/// application tier answer as one without options does.
 fn options_of(node: &Node) -> Option<Options> {
-    let service = node
-        .services
-        .iter()
-        .find(|service| service.service == "tier-web")?;
-    Some(Options::read(&service.options).unwrap_or_default())
+    let services = || node.services.iter();
+    match services().find(|service| service.service == "tier-web") {
+        Some(service) => Some(Options::read(&service.options).unwrap_or_default()),
+        None => services()
+            .any(|service| APPLICATION_TIER.contains(&service.service.as_str()))
+            .then(Options::default),
+    }
 }
 
 /// What people call the tier of a node.

@@ -19,7 +19,10 @@ use crate::http::asked::Asked;
 use crate::http::body::{self, Body};
 use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
 use crate::http::{host, page};
+use crate::login::{Admitted, Door, Farewell, Guard, Identity};
+use crate::saml::Claims;
 use crate::tls;
+use crate::ws_federation::{self, Passed, SIGN_OUT, TRUST};
 
 /// Longest body of a request that is read and thrown away, in bytes.
 const LONGEST_BODY: usize = 1 << 20;
@@ -28,8 +31,29 @@ const LONGEST_BODY: usize = 1 << 20;
 pub(super) struct Site {
     node: String,
     settings: RwLock<Arc<Settings>>,
+    /// Who logs people in, if they must.
+    guard: RwLock<Option<Guard>>,
     tiers: BTreeMap<String, Tier>,
     client: Arc<ClientConfig>,
+    guarded: Option<Guarded>,
+}
+
+/// What is for people alone who signed in.
+pub(super) struct Guarded {
+    pub host: String,
+    pub below: String,
+    pub door: ws_federation::Door,
+}
+
+impl Guarded {
+    /// Whether a request comes to the door.
+    fn meets(&self, host: &str, path: &str) -> bool {
+        let within = path.strip_prefix(self.below.as_str());
+        self.host == host
+            && (within.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                || path == TRUST
+                || path == SIGN_OUT)
+    }
 }
 
 impl Site {
@@ -38,38 +62,92 @@ impl Site {
         peers: &BTreeMap<String, Vec<Peer>>,
         settings: Settings,
         client: Arc<ClientConfig>,
+        guard: Option<Guard>,
+        guarded: Option<Guarded>,
     ) -> Self {
         Self {
             node: node.to_owned(),
             settings: RwLock::new(Arc::new(settings)),
+            guard: RwLock::new(guard),
             tiers: peers
                 .iter()
                 .map(|(name, peers)| (name.clone(), Tier::new(peers)))
                 .collect(),
             client,
+            guarded,
         }
     }
 
-    /// New settings, for requests from now on.
-    pub fn change(&self, settings: Settings) {
+    /// The door of a connection, where people must log in.
+    pub fn door(&self, visitor: &Visitor) -> Option<Door> {
+        let guard = self.guard.read().unwrap_or_else(PoisonError::into_inner);
+        guard.as_ref().map(|guard| guard.door(visitor))
+    }
+
+    /// New settings, for requests from now on; connections that are there keep their door.
+    pub fn change(&self, settings: Settings, guard: Option<Guard>) {
+        *self.guard.write().unwrap_or_else(PoisonError::into_inner) = guard;
         *self
             .settings
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
-    pub async fn answer(&self, visitor: &Visitor, request: Request<Incoming>) -> Response<Body> {
+    pub async fn answer(
+        &self,
+        visitor: &Visitor,
+        door: Option<&Door>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let settings = self
             .settings
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let asked = Asked::new(&request);
+        // Health checks are nobody's.
+        let door = door.filter(|_| request.uri().path() != HEALTH);
+        let admitted = match door {
+            Some(door) => door.admit(request).await.map(|admitted| {
+                let Admitted {
+                    identity,
+                    request,
+                    answer,
+                } = admitted;
+                (Some(identity), request, answer)
+            }),
+            None => Ok((None, request, Farewell::default())),
+        };
+        let mut response = match admitted {
+            Ok((who, request, farewell)) => {
+                let served = self.serve(&settings, visitor, who.as_deref(), request);
+                let mut response = served.await;
+                farewell.apply(&mut response);
+                response
+            }
+            Err(response) => response,
+        };
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        visitor
+            .conversation
+            .tell(|| asked.served(response.status()));
+        response
+    }
+
+    async fn serve(
+        &self,
+        settings: &Settings,
+        visitor: &Visitor,
+        who: Option<&Identity>,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let (head, incoming) = request.into_parts();
-        let mut response = match body::read(incoming, LONGEST_BODY).await {
-            Ok(_) => {
-                self.reply(&settings, visitor, &Request::from_parts(head, ()))
-                    .await
+        match body::read(incoming, LONGEST_BODY).await {
+            Ok(body) => {
+                let request = Request::from_parts(head, ());
+                self.reply(settings, visitor, who, &request, &body).await
             }
             Err(trouble) => {
                 let status = match trouble {
@@ -83,21 +161,16 @@ impl Site {
                     .insert(CONNECTION, HeaderValue::from_static("close"));
                 response
             }
-        };
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        visitor
-            .conversation
-            .tell(|| asked.served(response.status()));
-        response
+        }
     }
 
     async fn reply(
         &self,
         settings: &Settings,
         visitor: &Visitor,
+        who: Option<&Identity>,
         request: &Request<()>,
+        body: &[u8],
     ) -> Response<Body> {
         let Some(host) = host::of(request) else {
             return page::line(
@@ -109,7 +182,27 @@ impl Site {
             let refusal = format!("{} does not serve {host}.", self.node);
             return page::line(StatusCode::MISDIRECTED_REQUEST, &refusal);
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if request.uri().path() == HEALTH && reads(request.method()) {
+            let mut response = page::line(StatusCode::OK, &format!("{} is well.", self.node));
+            TierPath::of(&self.node).write(response.headers_mut());
+            return response;
+        }
+        let mut claims = None;
+        let guarded = self.guarded.as_ref();
+        if let Some(guarded) = guarded.filter(|one| one.meets(&host, request.uri().path())) {
+            match guarded
+                .door
+                .pass(request, body, &visitor.conversation)
+                .await
+            {
+                Passed::In(signed_in) => claims = Some(signed_in),
+                Passed::Answered(mut response) => {
+                    TierPath::of(&self.node).write(response.headers_mut());
+                    return *response;
+                }
+            }
+        }
+        if !reads(request.method()) {
             let mut response = page::line(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "Only GET and HEAD are served here.",
@@ -117,11 +210,6 @@ impl Site {
             response
                 .headers_mut()
                 .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        if request.uri().path() == HEALTH {
-            let mut response = page::line(StatusCode::OK, &format!("{} is well.", self.node));
-            TierPath::of(&self.node).write(response.headers_mut());
             return response;
         }
         if !admits(settings, visitor) {
@@ -148,7 +236,14 @@ impl Site {
                 Answer::Missing(tier) => return self.unavailable(settings, &tier),
             }
         }
-        self.welcome(settings, visitor, &host, request.headers(), &path)
+        self.welcome(
+            settings,
+            visitor,
+            (who, claims.as_deref()),
+            &host,
+            request.headers(),
+            &path,
+        )
     }
 
     async fn ask(&self, ask: &Ask, target: &str, conversation: &Conversation) -> Answer {
@@ -162,6 +257,7 @@ impl Site {
         &self,
         settings: &Settings,
         visitor: &Visitor,
+        (who, claims): (Option<&Identity>, Option<&Claims>),
         host: &str,
         headers: &HeaderMap,
         path: &TierPath,
@@ -178,6 +274,19 @@ impl Site {
             ("Client", client.as_str()),
         ];
         rows.extend(forwarded.map(|from| ("Forwarded for", from)));
+        let login =
+            who.map(|who| format!("{} by {}: {}", who.person.account, who.method, who.proof));
+        rows.extend(login.as_deref().map(|login| ("Logged in", login)));
+        let roles = claims
+            .map(|claims| claims.roles().join(", "))
+            .unwrap_or_default();
+        if let Some(claims) = claims {
+            rows.extend([
+                ("Signed in", claims.name()),
+                ("Account", claims.subject.as_str()),
+            ]);
+            rows.push(("Roles", &roles));
+        }
         rows.push(("Took part", &took_part));
         let mut response = page::page(StatusCode::OK, host, &rows);
         path.write(response.headers_mut());
@@ -200,6 +309,10 @@ impl Site {
         }
         response
     }
+}
+
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Whether this client may ask: everybody, any node of the lab, or the peers by name.

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use lab_core::service::Credential;
 use rustls::ClientConfig;
-use rustls::client::Resumption;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::CertificateDer;
 
 use super::{TlsError, provider, roots};
@@ -16,10 +17,23 @@ pub fn client_config(
     trust: &[CertificateDer<'static>],
     own: Option<&Credential>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
+    client_config_with(trust, own, |verifier| verifier)
+}
+
+/// The same, with a verifier that does more than verify the chain.
+pub(crate) fn client_config_with(
+    trust: &[CertificateDer<'static>],
+    own: Option<&Credential>,
+    wrap: impl FnOnce(Arc<dyn ServerCertVerifier>) -> Arc<dyn ServerCertVerifier>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let chain = WebPkiServerVerifier::builder_with_provider(roots(trust)?, provider())
+        .build()
+        .map_err(TlsError::new)?;
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::new)?
-        .with_root_certificates(roots(trust)?);
+        .dangerous()
+        .with_custom_certificate_verifier(wrap(chain));
     let mut config = match own {
         Some(own) => builder
             .with_client_auth_cert(own.chain.clone(), own.key.clone_key())

@@ -2,21 +2,27 @@
 //! and 1.3, HTTP/1.1 by ALPN.
 //!
 //! - `server`: the side that shows a certificate and may ask the client for one;
+//! - `server_1_2`: the same for TLS 1.2 alone;
 //! - `client`: the side that verifies it, and shows its own where it has one;
 //! - `keys`: its secrets, told to those who watch and asked for them;
 //! - `identity`: which names a verified certificate stands for.
 //!
-//! Nothing here can be told to skip a verification.
+//! Nothing here can be told to skip a verification. Whether a certificate is revoked is
+//! [`crate::revocation`]'s work.
 
 mod client;
 mod identity;
 mod keys;
 mod server;
+mod server_1_2;
 
+pub(crate) use client::client_config_with;
 pub use client::{client_config, without_resumption};
 pub use identity::{is_for, name_in, version_of};
 pub use keys::{client_telling_keys, server_telling_keys};
+pub(crate) use server::server_config_with;
 pub use server::{ClientCertificate, server_config};
+pub use server_1_2::server_config_1_2;
 
 use std::sync::Arc;
 

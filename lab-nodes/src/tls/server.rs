@@ -4,6 +4,7 @@ use lab_core::service::Credential;
 use rustls::ServerConfig;
 use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 
 use super::{TlsError, provider, roots};
 
@@ -26,17 +27,28 @@ pub fn server_config(
     trust: &[CertificateDer<'static>],
     clients: ClientCertificate,
 ) -> Result<Arc<ServerConfig>, TlsError> {
+    server_config_with(credential, trust, clients, |verifier| verifier)
+}
+
+/// The same, with a verifier that does more than verify the chain.
+pub(crate) fn server_config_with(
+    credential: &Credential,
+    trust: &[CertificateDer<'static>],
+    clients: ClientCertificate,
+    wrap: impl FnOnce(Arc<dyn ClientCertVerifier>) -> Arc<dyn ClientCertVerifier>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::new)?;
     let builder = match clients {
         ClientCertificate::NotAsked => builder.with_no_client_auth(),
-        ClientCertificate::Asked => builder.with_client_cert_verifier(
-            WebPkiClientVerifier::builder_with_provider(roots(trust)?, provider())
+        ClientCertificate::Asked => {
+            let chain = WebPkiClientVerifier::builder_with_provider(roots(trust)?, provider())
                 .allow_unauthenticated()
                 .build()
-                .map_err(TlsError::new)?,
-        ),
+                .map_err(TlsError::new)?;
+            builder.with_client_cert_verifier(wrap(chain))
+        }
     };
     let mut config = builder
         .with_single_cert(credential.chain.clone(), credential.key.clone_key())

@@ -172,6 +172,85 @@ async fn a_pool_that_was_taken_for_dead_is_asked_once_more_before_it_refuses() {
     assert_eq!(get(device.at).await.status, 200);
 }
 
+/// What is behind a VIP.
+#[derive(Clone, Copy, PartialEq)]
+enum Vip {
+    Alive,
+    Dead,
+    /// The first connection meets silence, the others do not.
+    SilentOnce,
+}
+
+/// The check that is under way may hang on a server that died behind the VIP.
+#[tokio::test]
+async fn a_check_that_hangs_does_not_keep_a_request_waiting() {
+    let authority = Authority::new();
+    let (listener, behind) = listen("127.0.0.1:0");
+    let web = Web {
+        node: "fe1",
+        tier: "f",
+        hosts: &[HOST],
+        only_from: None,
+        asks: &[],
+    };
+    let _web = web.start(&authority, listener);
+    let (vip, at) = listen("127.0.0.1:0");
+    vip.set_nonblocking(true).unwrap();
+    let vip = tokio::net::TcpListener::from_std(vip).unwrap();
+    let (state, mut states) = tokio::sync::watch::channel(Vip::Alive);
+    let (held, holds) = tokio::sync::mpsc::channel(1);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut relays = JoinSet::new();
+        loop {
+            let mut client = tokio::select! {
+                accepted = vip.accept() => accepted.unwrap().0,
+                () = async { drop(states.wait_for(|state| *state == Vip::Dead).await) }, if !relays.is_empty() => {
+                    relays.shutdown().await;
+                    continue;
+                }
+            };
+            let state = *states.borrow();
+            match state {
+                Vip::Dead => drop(client),
+                Vip::SilentOnce if held.capacity() > 0 => held.send(client).await.unwrap(),
+                Vip::Alive | Vip::SilentOnce => {
+                    relays.spawn(async move {
+                        let mut server = tokio::net::TcpStream::connect(behind).await.unwrap();
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    });
+                }
+            }
+        }
+    });
+    // So seldom that only what is lost, or a request, can have it checked again here.
+    let mut seldom = health(at.port(), Some("/health"));
+    seldom["every"]["secs"] = json!(60);
+    seldom["timeout"]["secs"] = json!(8);
+    let door = listen("127.0.0.1:0");
+    let pool = pool(&[("fe1", at)], seldom);
+    let settings = layer7(json!([site("vip", pool, json!("none"))]), door.1.port());
+    let mut device = balance(&authority, settings, door);
+    device.running.reported("vip", &[("fe1", "healthy")]).await;
+    state.send_replace(Vip::Dead);
+    device.running.reported("vip", &[("fe1", "down")]).await;
+    state.send_replace(Vip::SilentOnce);
+    let get = async || {
+        curl::get(&authority, device.at, HOST, "/", &[])
+            .await
+            .unwrap()
+    };
+    let (first, second) = tokio::join!(get(), async {
+        // It stays in the channel, open.
+        while holds.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        get().await
+    });
+    drop(holds);
+    assert_eq!((first.status, second.status), (200, 200));
+}
+
 #[tokio::test]
 async fn a_pool_without_healthy_members_is_named() {
     let mut stage = Stage::start(json!("none")).await;

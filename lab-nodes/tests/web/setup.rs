@@ -27,6 +27,7 @@ fn lab() -> Lab {
         zones: vec![],
         balancers: BTreeMap::new(),
         directory: None,
+        published: None,
     };
     let segment = Segment {
         name: "lan".into(),
@@ -83,6 +84,7 @@ fn add(lab: &mut Lab, name: &str, group: &str, last: u8, web: Option<Value>) {
         services: web.map(service).into_iter().collect(),
         programs: vec![],
         files: vec![],
+        certificates: vec![],
         env: BTreeMap::new(),
         limits: Limits::default(),
         place: Place::default(),

@@ -103,6 +103,8 @@ pub fn start(authority: &Authority, start: Start<'_>) -> Running {
             .collect(),
         trust: vec![authority.root.clone()],
         secrets: BTreeMap::new(),
+        store: None,
+        authority: None,
         peers: start.peers,
         shutdown: shutdown_receiver,
         network: network_sender,

@@ -18,6 +18,15 @@ impl Keeper {
         progress: UnboundedSender<Progress>,
     ) -> Result<(), Refusal> {
         let _one_at_a_time = self.changing.lock().await;
+        if base.published.as_deref() != self.authority.published() {
+            return Err(Refusal {
+                message: "`certificates: published` can't change while the lab is up: it stands \
+                          in every certificate"
+                    .into(),
+                help: Some("`lab down`, then `lab up`".into()),
+                code: 2,
+            });
+        }
         let faults = self.faults.borrow().clone();
         self.move_to(base, faults, &progress).await
     }
@@ -58,6 +67,10 @@ impl Keeper {
         }
         match result {
             Ok(()) => {
+                let stored = old.nodes.values().filter(|node| node.store > 0);
+                for gone in stored.filter(|node| !new.nodes.contains_key(&node.name)) {
+                    self.forget_store(&gone.name).await;
+                }
                 self.base.replace(base);
                 self.faults.replace(faults);
                 Ok(())

@@ -229,6 +229,7 @@ impl Keeper {
         let (Fault::Link { node, .. }
         | Fault::Kill { node }
         | Fault::Stop { node, .. }
+        | Fault::Revoke { node }
         | Fault::Drain { node }) = fault;
         let plan = self.base.borrow();
         let Some(known) = plan.nodes.get(node) else {

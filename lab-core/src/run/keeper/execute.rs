@@ -8,11 +8,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Keeper;
 use super::node::{Node, comes_back};
+use super::supervisor::Command;
 use crate::kernel::{nft, sysctl};
 use crate::plan::{Action, NodePlan, Operation, Ruleset, after_links};
 use crate::run::control::{Progress, Refusal};
 use crate::run::messages::ToNode;
 use crate::run::stages::Stage;
+use crate::service::Issued;
 
 /// How long after a failed operation its node may turn out to be dead.
 const DYING: Duration = Duration::from_secs(1);
@@ -60,8 +62,30 @@ impl Keeper {
                     self.start_processes(plan);
                 }
             }
+            if matches!(group, [Operation::StartNode { .. }, ..]) {
+                self.tell_authorities();
+            }
         }
         Ok(())
+    }
+
+    /// What the certificate authority issued, as the plan in force revokes it.
+    pub(super) fn issued(&self) -> Vec<Issued> {
+        let current = self.current.borrow();
+        self.authority.issued(|node, certificate| {
+            let plan = current.nodes.get(node);
+            plan.is_some_and(|plan| plan.revoked.contains(certificate))
+        })
+    }
+
+    /// Tells what was issued and revoked to the services that speak for the certificate authority.
+    fn tell_authorities(&self) {
+        let nodes = self.nodes.borrow();
+        for node in nodes.values().filter(|node| node.plan.authority) {
+            for process in node.processes.borrow().values() {
+                process.command(Command::Issued);
+            }
+        }
     }
 
     /// Takes back a change that failed on its way: what it had not come to needs no way back, so
@@ -198,6 +222,10 @@ impl Keeper {
             }
             Operation::StopProcess { node, process } => {
                 self.find_node(node)?.stop_process(process).await;
+                Ok(())
+            }
+            Operation::SetRevoked { .. } => {
+                self.tell_authorities();
                 Ok(())
             }
             Operation::Reconfigure { node, process } => {

@@ -40,7 +40,7 @@ use crate::kernel::channel::{AsyncChannel, Channel};
 use crate::kernel::netns::NetNs;
 use crate::kernel::network::Network;
 use crate::kernel::process;
-use crate::plan::{Fault, Plan};
+use crate::plan::{Fault, NodePlan, Plan};
 use crate::service::Catalogue;
 
 use logs::Logs;
@@ -199,7 +199,7 @@ impl Keeper {
         zygote: Channel,
     ) -> io::Result<Self> {
         let folder = PathBuf::from(format!("/proc/self/fd/{}", state.as_raw_fd()));
-        let authority = Authority::open(&folder, &plan.lab)?;
+        let authority = Authority::open(&folder, &plan.lab, plan.published.as_deref())?;
         let fabric = Network::open(NetNs::current()?)?;
         Ok(Self {
             lab: plan.lab.clone(),
@@ -256,8 +256,9 @@ impl Keeper {
     }
 
     /// Asks the zygote for a node; gives its network namespace.
-    async fn give_birth(&self, name: &str, control: &Channel) -> Result<OwnedFd, Refusal> {
+    async fn give_birth(&self, plan: &NodePlan, control: &Channel) -> Result<OwnedFd, Refusal> {
         use std::os::fd::AsFd;
+        let name = &plan.name;
         let refuse = |error: &dyn std::fmt::Display| Refusal {
             message: format!("can't start the node {name}: {error}"),
             help: Some(
@@ -268,7 +269,8 @@ impl Keeper {
         let zygote = self.zygote.lock().await;
         let _lap = self.stages.lap(Stage::Namespaces);
         let request = ToZygote::Node {
-            name: name.to_owned(),
+            name: name.clone(),
+            store: plan.store,
         };
         zygote
             .send(&request, &[control.as_fd()])
@@ -282,6 +284,16 @@ impl Keeper {
             Ok(Some((FromZygote::Failed(error), _))) => Err(refuse(&error)),
             Ok(None) => Err(refuse(&"the lab's first process is gone")),
             Err(error) => Err(refuse(&error)),
+        }
+    }
+
+    /// Lets go of what a node stored that left the lab.
+    async fn forget_store(&self, name: &str) {
+        let request = ToZygote::Forget {
+            name: name.to_owned(),
+        };
+        if let Err(error) = self.zygote.lock().await.send(&request, &[]).await {
+            tracing::error!("the store of {name} stays: {error}");
         }
     }
 

@@ -77,17 +77,22 @@ impl Node {
         let mut credentials = BTreeMap::new();
         for certificate in &plan.certificates {
             let _lap = keeper.stages.lap(Stage::Certificates);
-            let credential = keeper.authority.issue(certificate).map_err(refuse)?;
-            credentials.insert(certificate.id.clone(), credential);
+            let credential = keeper.authority.issue(&plan.name, certificate);
+            credentials.insert(certificate.id.clone(), credential.map_err(refuse)?);
+        }
+        for certificate in &plan.user_certificates {
+            let credential = keeper.authority.issue_to_user(&plan.name, certificate);
+            credentials.insert(certificate.id.clone(), credential.map_err(refuse)?);
         }
         let (ours, theirs) = Channel::pair().map_err(refuse)?;
-        let network = keeper.give_birth(&plan.name, &theirs).await?;
+        let network = keeper.give_birth(plan, &theirs).await?;
         drop(theirs);
         let channel = AsyncChannel::new(ours).map_err(refuse)?;
         let slice = Slice {
             lab: keeper.lab.clone(),
             plan: plan.clone(),
             credentials,
+            authority: (plan.authority).then(|| keeper.authority.to_speak_for()),
             secrets: (plan.secrets.iter())
                 .map(|name| (name.clone(), keeper.authority.secret(name)))
                 .collect(),

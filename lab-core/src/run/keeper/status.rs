@@ -22,6 +22,7 @@ impl Keeper {
             title: plan.title.clone(),
             since: self.since,
             faults: self.faults.borrow().iter().cloned().collect(),
+            clock: self.authority.clock_trouble(),
             nodes: plan
                 .nodes
                 .iter()

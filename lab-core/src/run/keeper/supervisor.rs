@@ -32,6 +32,8 @@ const GRACE: Duration = Duration::from_millis(1200);
 pub(super) enum Command {
     /// New settings.
     Settings(serde_json::Value),
+    /// What the certificate authority issued has changed.
+    Issued,
     /// Somebody watches, or nobody any more; the sender is dropped when it knows.
     Watch(Watched, oneshot::Sender<()>),
     /// End; the sender is dropped when it has.
@@ -254,7 +256,7 @@ async fn supervise(
                 command = commands.recv() => match command {
                     Some(Command::Settings(settings)) => remember(&process, settings),
                     // When it is started again it is told.
-                    Some(Command::Watch(..)) => {}
+                    Some(Command::Watch(..) | Command::Issued) => {}
                     Some(Command::Stop(_)) | None => {
                         process.turns(ProcessState::Stopped);
                         return;
@@ -317,6 +319,9 @@ async fn run_once(
             .send(&ToService::Watch(keeper.watchers.wanted()), &[])
             .await;
     }
+    if let Some(channel) = channel.as_ref().filter(|_| node.plan.authority) {
+        let _ = channel.send(&ToService::Issued(keeper.issued()), &[]).await;
+    }
     loop {
         let hear = async {
             match &channel {
@@ -363,6 +368,11 @@ async fn run_once(
                     remember(process, settings.clone());
                     if let Some(channel) = &channel {
                         let _ = channel.send(&ToService::Settings(settings), &[]).await;
+                    }
+                }
+                Some(Command::Issued) => {
+                    if let Some(channel) = &channel {
+                        let _ = channel.send(&ToService::Issued(keeper.issued()), &[]).await;
                     }
                 }
                 Some(Command::Watch(watched, heard)) => {

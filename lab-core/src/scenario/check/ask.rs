@@ -2,8 +2,8 @@
 
 use crate::model::{Diagnostic, Place, Spanned};
 use crate::scenario::checked::Kind;
-use crate::scenario::client::{Ask, DnsAsk, HttpAsk, SmtpAsk, UdpAsk};
-use crate::scenario::file::Step;
+use crate::scenario::client::{Ask, DnsAsk, HttpAsk, HttpLogin, LoginWay, SmtpAsk, UdpAsk};
+use crate::scenario::file::{Login, Step};
 
 use super::Setting;
 
@@ -91,9 +91,9 @@ fn http(
     {
         diagnostics.push(bad(written, "no method", "write it like `POST`"));
     }
-    let basic = match step.login.as_ref() {
+    let login = match step.login.as_ref() {
         None => None,
-        Some(login) => Some(basic(login, user, setting, diagnostics)?),
+        Some(how) => Some(login(how, step, user, setting, diagnostics)?),
     };
     let ask = HttpAsk {
         url: url.value.clone(),
@@ -105,7 +105,7 @@ fn http(
             .collect(),
         body: step.body.as_ref().map(|body| body.value.clone()),
         follow: step.browse.is_some(),
-        basic,
+        login,
         connect: step.connect.as_ref().map(|to| to.value.clone()),
         cookies: Vec::new(),
     };
@@ -116,36 +116,58 @@ fn http(
     Some((Ask::Http(ask), said))
 }
 
-fn basic(
-    login: &Spanned<String>,
+fn login(
+    how: &Spanned<Login>,
+    step: &Step,
     user: Option<&str>,
     setting: &Setting<'_>,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Option<(String, String)> {
-    if login.value != "basic" {
-        diagnostics.push(bad(
-            login,
-            "no way to log in that this client has",
-            "write `basic`; `run: [curl, --ntlm, …]` or `--negotiate` does the others",
-        ));
+) -> Option<HttpLogin> {
+    let directory = setting.known.lab.directory.as_ref();
+    let account = user.and_then(|user| setting.known.account(user));
+    let given = step
+        .password
+        .as_ref()
+        .map(|password| password.value.clone());
+    let password = given.or_else(|| Some(account?.password.clone()));
+    let (Some(user), Some(password)) = (user, password) else {
+        diagnostics.push(
+            Diagnostic::error(
+                "scenario::no-user",
+                "Nobody is said to log in.",
+                &how.place,
+                "this login",
+            )
+            .help(
+                "add `as: USER`, one of the lab's directory, or another one with its `password:`",
+            ),
+        );
+        return None;
+    };
+    if how.value == Login::Negotiate && directory.is_none() {
+        diagnostics.push(
+            Diagnostic::error(
+                "scenario::no-realm",
+                "There is no realm whose tickets could be shown.",
+                &how.place,
+                "this login",
+            )
+            .help("give the lab a `directory:` with a `realm:`, and a node that controls it"),
+        );
         return None;
     }
-    let account = user.and_then(|user| Some((user, setting.known.account(user)?)));
-    match account {
-        Some((name, account)) => Some((name.to_owned(), account.password.clone())),
-        None => {
-            diagnostics.push(
-                Diagnostic::error(
-                    "scenario::no-user",
-                    "Nobody is said to log in.",
-                    &login.place,
-                    "this login",
-                )
-                .help("add `as: USER`, one of the lab's directory"),
-            );
-            None
-        }
-    }
+    Some(HttpLogin {
+        way: match how.value {
+            Login::Basic => LoginWay::Basic,
+            Login::Ntlm => LoginWay::Ntlm,
+            Login::Negotiate => LoginWay::Negotiate,
+            Login::Forms => LoginWay::Forms,
+        },
+        account: user.to_owned(),
+        password,
+        domain: directory.map(|all| all.domain.clone()).unwrap_or_default(),
+        realm: directory.map(|all| all.realm.clone()).unwrap_or_default(),
+    })
 }
 
 fn dns(step: &Step, diagnostics: &mut Vec<Diagnostic>) -> Option<(Ask, String)> {

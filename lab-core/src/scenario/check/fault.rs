@@ -21,6 +21,9 @@ pub(super) fn fault(
         ["kill", _] => Some(Fault::Kill {
             node: node(diagnostics)?,
         }),
+        ["revoke", _] => Some(Fault::Revoke {
+            node: node(diagnostics)?,
+        }),
         ["drain", _] => Some(Fault::Drain {
             node: node(diagnostics)?,
         }),
@@ -60,7 +63,8 @@ pub(super) fn fault(
                     "this fault",
                 )
                 .help(
-                    "write `kill NODE`, `link NODE SEGMENT`, `stop NODE [PROCESS]` or `drain NODE`",
+                    "write `kill NODE`, `link NODE SEGMENT`, `stop NODE [PROCESS]`, `drain NODE` \
+                     or `revoke NODE`",
                 ),
             );
             None

@@ -53,6 +53,8 @@ fn one(
         (None, true) => setting.from.clone(),
     };
     let user = match &step.user {
+        // Its password is at hand: a server may know somebody whom the directory does not.
+        Some(user) if step.password.is_some() => Some(user.value.clone()),
         Some(user) => setting.known.user(user, diagnostics),
         None => setting.user.clone(),
     };
@@ -218,7 +220,7 @@ fn misplaced(step: &Written, kind: Kind, meanwhile: bool, diagnostics: &mut Vec<
         |text: &Option<crate::model::Spanned<String>>| text.as_ref().map(|t| t.place.clone());
     let here = || Some(first_of(&step.place));
     let asks = kind.starts_from_a_node();
-    let keys: [(&str, &str, bool, Option<Place>); 18] = [
+    let keys: [(&str, &str, bool, Option<Place>); 19] = [
         ("method", "http", kind == Kind::Http, text(&step.method)),
         (
             "headers",
@@ -232,7 +234,18 @@ fn misplaced(step: &Written, kind: Kind, meanwhile: bool, diagnostics: &mut Vec<
             matches!(kind, Kind::Http | Kind::Udp),
             text(&step.body),
         ),
-        ("login", "http", kind == Kind::Http, text(&step.login)),
+        (
+            "login",
+            "http",
+            kind == Kind::Http,
+            step.login.as_ref().map(|login| login.place.clone()),
+        ),
+        (
+            "password",
+            "a step that logs in",
+            kind == Kind::Http && step.login.is_some(),
+            text(&step.password),
+        ),
         ("connect", "http", kind == Kind::Http, text(&step.connect)),
         ("type", "dns", kind == Kind::Dns, text(&step.kind)),
         ("server", "dns", kind == Kind::Dns, text(&step.server)),
