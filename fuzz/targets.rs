@@ -41,9 +41,11 @@ use lab_nodes::kerberos::messages::{
 use lab_nodes::kerberos::{Acceptor, Keytab};
 use lab_nodes::login::extended;
 use lab_nodes::ntlm;
+use lab_nodes::office_web_apps::document;
 use lab_nodes::revocation::List;
 use lab_nodes::saml::{self, AuthnRequest, Claims, Expected, Instant, SignedBy};
 use lab_nodes::spnego;
+use lab_nodes::wopi::{Ask, Discovery};
 use lab_nodes::ws_federation::{RelyingParty, RelyingPartySettings, SeenHere, TrustedProvider};
 use rustls_pki_types::CertificateDer;
 
@@ -382,6 +384,45 @@ pub fn http(bytes: &[u8]) {
         let path = request.uri().path().to_ascii_lowercase();
         let path = path.replace("%2f", "/");
         assert!(!path.contains("/../"), "{path}");
+    }
+}
+
+/// A document of any kind, or the part of one that is bare XML.
+pub fn document(bytes: &[u8]) {
+    let content = hyper::body::Bytes::copy_from_slice(bytes);
+    for (kind, _) in document::Kind::ALL {
+        if let Err(why) = document::read(kind, &content) {
+            assert!(!why.to_string().is_empty());
+        }
+        document::part(kind, &content);
+    }
+}
+
+/// A request to a WOPI host: method, path and query in a line, then fields.
+pub fn wopi(bytes: &[u8]) {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let Ok(line) = std::str::from_utf8(lines.next().unwrap_or_default()) else {
+        return;
+    };
+    let (method, target) = line.split_once(' ').unwrap_or((line, ""));
+    let Ok(method) = hyper::Method::from_bytes(method.as_bytes()) else {
+        return;
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    if let Ok(ask) = Ask::read(&method, path, query, &fields(&mut lines)) {
+        assert!((1..=512).contains(&ask.file.len()));
+        assert!(!ask.file.chars().any(char::is_control));
+    }
+}
+
+/// What a farm tells: what is understood is understood again when it is written.
+pub fn wopi_discovery(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    if let Some(discovery) = Discovery::read(text) {
+        let _ = discovery.address("view", "docx", "https://a.example/wopi/files/1");
+        let _ = discovery.write("external-https");
     }
 }
 

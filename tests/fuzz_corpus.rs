@@ -127,3 +127,18 @@ fn frames_of_the_cache_never_panic() {
 fn messages_to_a_database_server_never_panic() {
     replay(&["fuzz/corpus/tds"], targets::tds);
 }
+
+#[test]
+fn documents_never_panic() {
+    replay(&["fuzz/corpus/document"], targets::document);
+}
+
+#[test]
+fn requests_to_a_wopi_host_never_panic() {
+    replay(&["fuzz/corpus/wopi"], targets::wopi);
+}
+
+#[test]
+fn what_a_farm_tells_never_panics() {
+    replay(&["fuzz/corpus/wopi_discovery"], targets::wopi_discovery);
+}

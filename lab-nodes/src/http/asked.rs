@@ -27,14 +27,6 @@ impl Asked {
         }
     }
 
-    /// The same where the query holds a secret, such as an access token: it is left out.
-    pub fn without_query<B>(request: &Request<B>) -> Self {
-        let mut asked = Self::new(request);
-        // A path alone is always a target.
-        asked.target = asked.target.path().parse().unwrap_or_default();
-        asked
-    }
-
     /// From the head of a request that goes out.
     pub fn head(head: &Parts) -> Self {
         Self {
@@ -68,10 +60,40 @@ impl Asked {
     }
 
     fn words(&self) -> String {
-        format!("{} {}", self.method, self.target)
+        format!(
+            "{} {}",
+            self.method,
+            without_token(&self.target.to_string())
+        )
     }
 
     fn micros(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A target in which an access token (RFC 6750 §2.3, [MS-WOPI] §2.2.2) stands for nobody to read.
+fn without_token(target: &str) -> String {
+    const NAME: &str = "access_token=";
+    let mut parts = target.split(NAME);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        shown.push_str(NAME);
+        shown.push('*');
+        shown.push_str(part.find('&').map_or("", |end| &part[end..]));
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_token;
+
+    #[test]
+    fn an_access_token_is_not_told() {
+        let shown = without_token("/files/7?a=b&access_token=secret&c=d");
+        assert_eq!(shown, "/files/7?a=b&access_token=*&c=d");
+        assert_eq!(without_token("/f?access_token=secret"), "/f?access_token=*");
+        assert_eq!(without_token("/owa/?a=b"), "/owa/?a=b");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Options {
     /// The farm's name, which browsers and hosts use; all servers of a farm have the same.
-    pub name: Option<String>,
+    pub farm: Option<String>,
     /// Names of the hosts whose documents are shown. No other is ever asked.
     #[serde(default)]
     pub hosts: Vec<String>,

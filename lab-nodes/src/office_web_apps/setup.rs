@@ -18,13 +18,13 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
     let options = Options::read(request.options)?;
     let lower = |name: &String| name.to_ascii_lowercase();
     let name = options
-        .name
+        .farm
         .as_ref()
         .map_or_else(|| lower(&node.fqdn), lower);
     let hosts: Vec<String> = options.hosts.iter().map(lower).collect();
     let mut mistakes = Vec::new();
     if !is_name(&name) {
-        mistakes.push(mistake("/name", &format!("`{name}` is no host name")));
+        mistakes.push(mistake("/farm", &format!("`{name}` is no host name")));
     }
     for (at, host) in hosts.iter().enumerate() {
         if !is_name(host) {

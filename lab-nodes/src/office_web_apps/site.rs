@@ -76,7 +76,7 @@ impl Site {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let asked = Asked::without_query(&request);
+        let asked = Asked::new(&request);
         let (head, incoming) = request.into_parts();
         let mut response = match body::read(incoming, LONGEST_FORM).await {
             Ok(form) => {

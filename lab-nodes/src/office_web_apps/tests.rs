@@ -162,6 +162,7 @@ impl World {
         let user = User {
             id: who.into(),
             name: format!("{who} of Contoso"),
+            claims: Vec::new(),
         };
         let token = self
             .tokens

@@ -23,7 +23,9 @@ use crate::ws_federation::RelyingParty;
 pub(super) struct Farm {
     pub node: String,
     pub settings: Settings,
-    pub library: Library,
+    pub library: Arc<Library>,
+    /// None: documents are only to be downloaded.
+    pub office: Option<super::office::Office>,
     pub sessions: Sessions,
     pub digests: Digests,
     pub guard: Option<Guard>,

@@ -6,7 +6,7 @@
 //! - `site`: a request and its answer; `farm`: what answering takes;
 //! - `sign_in`, `session`, `principal`: who asks. Claims decide what somebody sees;
 //! - [`library`]: what there is, in the content database; `path`: where;
-//! - `rest`, `dav`, `pages`: the three ways to it;
+//! - `rest`, `dav`, `pages`: the three ways to it; `office`: documents in a browser;
 //! - `digest`: proof that a change was asked for by a page of ours.
 //!
 //! Front ends keep nothing: content is in the database, sessions are in the distributed cache.
@@ -17,6 +17,7 @@ mod dav;
 mod digest;
 mod farm;
 mod library;
+mod office;
 mod options;
 mod pages;
 mod password;
@@ -186,9 +187,23 @@ fn farm(
         let peers = peers.map(Vec::as_slice).unwrap_or_default();
         Arc::new(Tier::new("SharePoint search", peers, 443, client.clone()))
     });
+    let library = Arc::new(Library::new(pool, applications.cloned().collect()));
+    let office = match &settings.office_web_apps {
+        Some(name) => {
+            let secret = secret(setup::WOPI)?;
+            Some(office::Office::new(
+                name,
+                secret,
+                client.clone(),
+                library.clone(),
+            ))
+        }
+        None => None,
+    };
     Ok(Farm {
         node: context.node.clone(),
-        library: Library::new(pool, applications.cloned().collect()),
+        library,
+        office,
         sessions: Sessions::new(cache, Duration::from_secs(settings.session_lifetime)),
         digests: Digests::new(secret(setup::SECRET)?),
         guard,

@@ -18,7 +18,6 @@ struct Kept {
     name: String,
     writers: Vec<String>,
     versions: Vec<Bytes>,
-    modified: SystemTime,
     lock: Option<Lock>,
 }
 
@@ -29,7 +28,6 @@ impl Memory {
             name: name.to_owned(),
             writers: writers.iter().map(|&id| id.to_owned()).collect(),
             versions: vec![content.into()],
-            modified: SystemTime::now(),
             lock: None,
         };
         self.locked().insert(file.to_owned(), kept);
@@ -66,7 +64,6 @@ impl Kept {
 
     fn add(&mut self, content: Bytes) -> String {
         self.versions.push(content);
-        self.modified = SystemTime::now();
         self.version()
     }
 }
@@ -83,7 +80,6 @@ impl Storage for Memory {
                 size: kept.newest().len() as u64,
                 version: kept.version(),
                 owner: kept.writers.first().cloned().unwrap_or_default(),
-                modified: kept.modified,
                 writable: kept.writers.contains(&user.id),
                 page: None,
             })
@@ -146,7 +142,6 @@ impl Storage for Memory {
                     name: name.to_owned(),
                     writers: vec![user.id.clone()],
                     versions: vec![content],
-                    modified: SystemTime::now(),
                     lock: None,
                 };
                 all.insert(id.clone(), kept);

@@ -94,7 +94,7 @@ impl Reached {
         most: usize,
         conversation: &Conversation,
     ) -> Result<Response<Bytes>, String> {
-        let asked = Asked::without_query(&request);
+        let asked = Asked::new(&request);
         let answer = tokio::time::timeout(ANSWER, self.line.ask_at_most(request, most)).await;
         let answer = match answer {
             Ok(answer) => answer.map_err(|error| error.to_string()),

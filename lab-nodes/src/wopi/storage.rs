@@ -16,6 +16,9 @@ pub struct User {
     pub id: String,
     /// What people call them.
     pub name: String,
+    /// What the host opens documents to that is theirs: groups, and the like.
+    #[serde(default)]
+    pub claims: Vec<String>,
 }
 
 /// What is known of a document.
@@ -29,8 +32,6 @@ pub struct Document {
     pub version: String,
     /// [`User::id`] of its owner.
     pub owner: String,
-    /// When it was changed last.
-    pub modified: SystemTime,
     /// Whether this user may write it.
     pub writable: bool,
     /// The host's page of it, an absolute URL.

@@ -32,28 +32,39 @@ pub(super) fn read(content: &[u8]) -> Result<Vec<Page>, Unreadable> {
             continue;
         };
         let read = package.must(part)?;
-        let mut rows = Vec::new();
-        let data = read.at(&["sheetData"]).into_iter();
-        for row in data.flat_map(|data| data.children("row")) {
-            let values = row_of(row, &shared, &dates)?;
-            cells += values.len();
-            if cells > MOST_CELLS {
-                return Err(Unreadable::TooLarge(format!(
-                    "it has more than {MOST_CELLS} cells"
-                )));
-            }
-            let before = rows.last().map_or(0, |(number, _)| *number);
-            let number = row.attribute("r").and_then(|number| number.parse().ok());
-            if values.iter().any(|value| !value.is_empty()) {
-                rows.push((number.unwrap_or(before + 1), values));
-            }
-        }
+        let rows = rows(&read, &shared, &dates, &mut cells)?;
         pages.push(Page {
             title: sheet.attribute("name").map(str::to_owned),
             blocks: vec![Block::Grid(rows)],
         });
     }
     Ok(pages)
+}
+
+/// The rows of a worksheet that have something in them; `cells` counts those of the whole file.
+pub(super) fn rows(
+    sheet: &Element,
+    shared: &[String],
+    dates: &[bool],
+    cells: &mut usize,
+) -> Result<Vec<(u32, Vec<String>)>, Unreadable> {
+    let mut rows: Vec<(u32, Vec<String>)> = Vec::new();
+    let data = sheet.at(&["sheetData"]).into_iter();
+    for row in data.flat_map(|data| data.children("row")) {
+        let values = row_of(row, shared, dates)?;
+        *cells += values.len();
+        if *cells > MOST_CELLS {
+            return Err(Unreadable::TooLarge(format!(
+                "it has more than {MOST_CELLS} cells"
+            )));
+        }
+        let before = rows.last().map_or(0_u32, |(number, _)| *number);
+        let number = row.attribute("r").and_then(|number| number.parse().ok());
+        if values.iter().any(|value| !value.is_empty()) {
+            rows.push((number.unwrap_or(before.saturating_add(1)), values));
+        }
+    }
+    Ok(rows)
 }
 
 fn row_of(row: &Element, shared: &[String], dates: &[bool]) -> Result<Vec<String>, Unreadable> {

@@ -23,13 +23,18 @@ pub(super) fn read(content: &[u8]) -> Result<Vec<Page>, Unreadable> {
             )));
         }
         let slide = package.must(part)?;
-        let mut page = Page::default();
-        if let Some(tree) = slide.at(&["cSld", "spTree"]) {
-            shapes(tree, &mut page);
-        }
-        pages.push(page);
+        pages.push(self::slide(&slide));
     }
     Ok(pages)
+}
+
+/// A slide.
+pub(super) fn slide(slide: &Element) -> Page {
+    let mut page = Page::default();
+    if let Some(tree) = slide.at(&["cSld", "spTree"]) {
+        shapes(tree, &mut page);
+    }
+    page
 }
 
 fn shapes(around: &Element, page: &mut Page) {

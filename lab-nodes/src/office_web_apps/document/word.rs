@@ -16,16 +16,19 @@ enum Style {
 pub(super) fn read(content: &[u8]) -> Result<Vec<Page>, Unreadable> {
     let mut package = Package::open(content)?;
     let document = package.must("word/document.xml")?;
-    let styles = match package.part("word/styles.xml")? {
-        Some(styles) => read_styles(&styles),
-        None => BTreeMap::new(),
-    };
+    let styles = package.part("word/styles.xml")?;
+    Ok(vec![body(&document, styles.as_ref())?])
+}
+
+/// The body of a document, with these styles.
+pub(super) fn body(document: &Element, styles: Option<&Element>) -> Result<Page, Unreadable> {
+    let styles = styles.map(read_styles).unwrap_or_default();
     let body = document
         .at(&["body"])
         .ok_or_else(|| Unreadable::Damaged("it has no body".into()))?;
     let mut page = Page::default();
     blocks(body, &styles, &mut page.blocks);
-    Ok(vec![page])
+    Ok(page)
 }
 
 fn read_styles(styles: &Element) -> BTreeMap<String, Style> {
