@@ -9,6 +9,7 @@ use lab_core::service::Conversation;
 
 use super::digest::Digests;
 use super::library::{Library, StoreError, Web};
+use super::office::Office;
 use super::path::ServerPath;
 use super::principal::Principal;
 use super::session::Sessions;
@@ -23,7 +24,8 @@ use crate::ws_federation::RelyingParty;
 pub(super) struct Farm {
     pub node: String,
     pub settings: Settings,
-    pub library: Library,
+    pub library: Arc<Library>,
+    pub office: Option<Office>,
     pub sessions: Sessions,
     pub digests: Digests,
     pub guard: Option<Guard>,

@@ -7,6 +7,7 @@
 //! - `sign_in`, `session`, `principal`: who asks. Claims decide what somebody sees;
 //! - [`library`]: what there is, in the content database; `path`: where;
 //! - `rest`, `dav`, `pages`: the three ways to it;
+//! - `office`: documents for Office Web Apps, by WOPI;
 //! - `digest`: proof that a change was asked for by a page of ours.
 //!
 //! Front ends keep nothing: content is in the database, sessions are in the distributed cache.
@@ -17,6 +18,7 @@ mod dav;
 mod digest;
 mod farm;
 mod library;
+mod office;
 mod options;
 mod pages;
 mod password;
@@ -50,6 +52,7 @@ use crate::http::{accept, body, dial};
 use crate::login::Guard;
 use crate::sql_client::Pool;
 use crate::tls;
+use crate::wopi;
 use crate::ws_federation::RelyingParty;
 use digest::Digests;
 use farm::Farm;
@@ -186,9 +189,25 @@ fn farm(
         let peers = peers.map(Vec::as_slice).unwrap_or_default();
         Arc::new(Tier::new("SharePoint search", peers, 443, client.clone()))
     });
+    let library = Arc::new(Library::new(pool, applications.cloned().collect()));
+    let office = match &settings.office_web_apps {
+        None => None,
+        Some(name) => {
+            let tokens = Arc::new(wopi::Tokens::new(secret(setup::TOKENS)?));
+            let reach = wopi::Reach::new(client.clone(), std::collections::BTreeMap::new());
+            let farm = Arc::new(wopi::Farm::new(name, reach));
+            let storage = Arc::new(office::Documents(library.clone()));
+            Some(office::Office {
+                host: wopi::Host::new(storage, tokens.clone(), farm.clone(), office::BASE),
+                tokens,
+                farm,
+            })
+        }
+    };
     Ok(Farm {
         node: context.node.clone(),
-        library: Library::new(pool, applications.cloned().collect()),
+        library,
+        office,
         sessions: Sessions::new(cache, Duration::from_secs(settings.session_lifetime)),
         digests: Digests::new(secret(setup::SECRET)?),
         guard,

@@ -25,8 +25,10 @@ pub(super) const PORT: u16 = 443;
 pub(super) const SEARCH: &str = "search";
 /// The tier that works jobs off, among the peers.
 pub(super) const BATCH: &str = "batch";
-/// The secret of the farm: form digests and access tokens are made with it.
+/// The secret of the farm: form digests are made with it.
 pub(super) const SECRET: &str = "sharepoint farm";
+/// That of the access tokens for Office Web Apps.
+pub(super) const TOKENS: &str = "sharepoint access tokens";
 
 pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError>> {
     let (lab, node) = (request.lab, request.node);
@@ -77,7 +79,7 @@ pub(super) fn setup(request: &SetupRequest<'_>) -> Result<Setup, Vec<OptionError
     let (Some(content), true) = (content, mistakes.is_empty()) else {
         return Err(mistakes);
     };
-    let secrets = vec![SECRET.to_owned(), content.secret()];
+    let secrets = vec![SECRET.to_owned(), TOKENS.to_owned(), content.secret()];
     let account = |(name, account): (&String, &options::FormsAccount)| {
         let name = name.to_lowercase();
         let password = Hashed::new(&format!("{} {name}", lab.name), &account.password);

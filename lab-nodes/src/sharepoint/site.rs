@@ -12,7 +12,7 @@ use super::farm::{Answered, Farm, Trouble, Visit};
 use super::options::SignIn;
 use super::principal::Principal;
 use super::settings::Application;
-use super::{dav, pages, rest, sign_in};
+use super::{dav, office, pages, rest, sign_in};
 use crate::http::accept::Visitor;
 use crate::http::asked::Asked;
 use crate::http::body::{self, Body, BodyError};
@@ -92,6 +92,19 @@ async fn answer(farm: &Farm, seat: &Seat, request: Request<Incoming>) -> Respons
             return sign_in::to_provider(farm, application, head.uri.query().unwrap_or(""));
         }
         _ => {}
+    }
+    if let Some(office) = farm
+        .office
+        .as_ref()
+        .filter(|office| office.host.serves(path))
+    {
+        return match read(incoming, &head, farm.settings.upload_limit).await {
+            Ok(body) => {
+                let request = Request::from_parts(head, body);
+                office.host.answer(&request, conversation).await
+            }
+            Err(refusal) => refusal,
+        };
     }
     let known = match who(farm, seat, application, &head).await {
         Ok(known) => known,
@@ -246,6 +259,7 @@ async fn serve(
     }
     let answered = match (visit.method.as_str(), visit.path) {
         ("GET" | "HEAD", sign_in::WINDOWS) => Ok(back(&visit)),
+        ("GET" | "HEAD", office::FRAME) => office::frame(&visit).await,
         ("POST", path) if path.eq_ignore_ascii_case(sign_in::SIGN_OUT) => {
             if sign_in::from_here(application, &head.headers) {
                 seat.visitor.hang_up.notify_one();
