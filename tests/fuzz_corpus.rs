@@ -124,6 +124,9 @@ fn what_a_browser_brings_to_a_site_never_panics() {
 #[test]
 fn frames_of_the_cache_never_panic() {
     replay(&["fuzz/corpus/cache"], targets::cache);
+}
+
+#[test]
 fn messages_to_a_database_server_never_panic() {
     replay(&["fuzz/corpus/tds"], targets::tds);
 }

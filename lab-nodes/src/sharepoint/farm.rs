@@ -9,7 +9,6 @@ use lab_core::service::Conversation;
 
 use super::digest::Digests;
 use super::library::{Library, StoreError, Web};
-use super::office::Office;
 use super::path::ServerPath;
 use super::principal::Principal;
 use super::session::Sessions;

@@ -51,7 +51,6 @@ use crate::http::{accept, body, dial};
 use crate::login::Guard;
 use crate::sql_client::Pool;
 use crate::tls;
-use crate::wopi;
 use crate::ws_federation::RelyingParty;
 use digest::Digests;
 use farm::Farm;

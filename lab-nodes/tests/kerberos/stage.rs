@@ -139,7 +139,6 @@ pub async fn start() -> Running {
     let (spans, told) = Spans::channel(watched);
     let context = Context {
         store: None,
-        authority: None,
 
         lab: "test".into(),
         node: "dc1".into(),

@@ -128,7 +128,7 @@ impl Running {
             port: self.at.port(),
             login: "farm".into(),
         };
-        let client = tls::client_config(&[self.authority.root.clone()], None).unwrap();
+        let client = tls::client_config(std::slice::from_ref(&self.authority.root), None).unwrap();
         Pool::new(source, secret, Arc::clone(&client), "test")
     }
 }

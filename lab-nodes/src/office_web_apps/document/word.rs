@@ -81,7 +81,7 @@ fn paragraph(paragraph: &Element, styles: &BTreeMap<String, Style>) -> Option<Bl
 }
 
 fn row(row: &Element) -> Vec<String> {
-    row.children("tc").map(|cell| cell_text(cell)).collect()
+    row.children("tc").map(cell_text).collect()
 }
 
 fn cell_text(cell: &Element) -> String {

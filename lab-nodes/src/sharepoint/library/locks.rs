@@ -45,25 +45,6 @@ impl Held {
         above || same || whole && self.path.is_in(place)
     }
 
-    /// A lock of a document that Office Web Apps holds.
-    pub fn of_office(path: &ServerPath, token: &str, until: SystemTime) -> Self {
-        let until = until.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self {
-            path: path.clone(),
-            token: token.to_owned(),
-            owner: "Office Web Apps".to_owned(),
-            login: "Office Web Apps".to_owned(),
-            deep: false,
-            shared: false,
-            until: i64::try_from(until.as_millis()).unwrap_or(i64::MAX),
-        }
-    }
-
-    /// Until when it holds.
-    pub fn ends(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(u64::try_from(self.until).unwrap_or_default())
-    }
-
     /// Seconds that it holds on.
     pub fn seconds(&self) -> u64 {
         u64::try_from((self.until - now()) / 1000).unwrap_or(0)

@@ -13,7 +13,7 @@ pub mod multipart;
 mod signing;
 
 pub(super) use download::file;
-pub(super) use signing::{office, sign_in, signed_out, trouble};
+pub(super) use signing::{sign_in, signed_out, trouble};
 
 use hyper::Method;
 

@@ -8,7 +8,6 @@ use crate::sharepoint::farm::{Trouble, Visit};
 use crate::sharepoint::options::SignIn;
 use crate::sharepoint::settings::Application;
 use crate::sharepoint::sign_in::{PAGE, TRUST, WINDOWS};
-use crate::wopi::Token;
 
 /// How do you want to sign in?
 pub(in crate::sharepoint) fn sign_in(
@@ -84,24 +83,5 @@ pub(in crate::sharepoint) fn trouble(visit: &Visit<'_>, trouble: &Trouble) -> St
     page.markup("<p>")
         .link("/", "Back to the site")
         .markup("</p>");
-    page.end()
-}
-
-/// A document, in the frame of Office Web Apps; no script sends the form, a person does.
-pub(in crate::sharepoint) fn office(
-    visit: &Visit<'_>,
-    name: &str,
-    to: &str,
-    token: &Token,
-) -> String {
-    let site = (visit.application.title.as_str(), "/");
-    let mut page = Page::new(name, site, Some(&visit.principal.title));
-    page.markup("<form method=\"post\" target=\"office\" action=\"")
-        .text(to)
-        .markup("\">")
-        .hidden("access_token", &token.text)
-        .hidden("access_token_ttl", &token.ttl.to_string())
-        .markup("<p><button autofocus>Open the document</button></p></form>")
-        .markup("<iframe name=\"office\" title=\"Office Web Apps\" style=\"width:100%;height:70vh;border:0\"></iframe>");
     page.end()
 }

@@ -76,7 +76,7 @@ async fn step(call: &Call<'_>, node: Node, segment: &Segment) -> Result<Node, Tr
     let path = |names: [&str; 2]| {
         let text = names.iter().find_map(|name| segment.argument(name, 0));
         let text = text.ok_or_else(|| Trouble::bad("the address lacks a path"))?;
-        Ok::<_, Trouble>(under(call, text)?)
+        under(call, text)
     };
     Ok(match (node, segment.name.as_str()) {
         (Node::Web, "rootweb" | "web") => Node::Web,
