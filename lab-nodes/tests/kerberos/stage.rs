@@ -152,7 +152,6 @@ pub async fn start() -> Running {
         credentials: BTreeMap::new(),
         trust: vec![],
         secrets: secrets(),
-        authority: None,
         peers: BTreeMap::new(),
         shutdown: shutdown_receiver,
         network: mpsc::unbounded_channel().0,
