@@ -138,6 +138,7 @@ pub async fn start() -> Running {
     let (watch, watched) = watch::channel(Watched::Deeds);
     let (spans, told) = Spans::channel(watched);
     let context = Context {
+        authority: None,
         store: None,
 
         lab: "test".into(),
