@@ -36,6 +36,7 @@ pub static LABS: &[Embedded] = &[
         "an enterprise with mail, web, conferencing, a perimeter and partners",
         ["lab.yaml", "acl.yaml", "dns.yaml", "directory.yaml"],
         [
+            "flows/b01-session-outlives-its-front-end.yaml",
             "flows/balance-exchange.yaml",
             "flows/balance-lync-new.yaml",
             "flows/balance-lync.yaml",
@@ -53,6 +54,7 @@ pub static LABS: &[Embedded] = &[
             "flows/every-tier.yaml",
             "flows/f01-federation-of-companies.yaml",
             "flows/f02-partner-company-sharepoint.yaml",
+            "flows/f02-partner-signs-in.yaml",
             "flows/f03-partner-company-exchange.yaml",
             "flows/f04-partner-company-mail.yaml",
             "flows/f05-anonymous-joins-by-the-edge.yaml",
@@ -64,10 +66,15 @@ pub static LABS: &[Embedded] = &[
             "flows/f12-roaming-exchange.yaml",
             "flows/f13-inside-lync.yaml",
             "flows/f14-inside-lync-web.yaml",
+            "flows/f15-inside-sharepoint-forms.yaml",
             "flows/f15-inside-sharepoint.yaml",
             "flows/f16-inside-exchange.yaml",
             "flows/f17-cloud-mail.yaml",
+            "flows/f18-batch.yaml",
+            "flows/f18-databases.yaml",
             "flows/f18-inside-the-farm.yaml",
+            "flows/f18-office-web-apps.yaml",
+            "flows/f18-search.yaml",
             "flows/gateway-lets-in-ipsec.yaml",
             "flows/gateway-lets-in-tcp.yaml",
             "flows/gateway-lets-in-udp.yaml",
@@ -76,50 +83,71 @@ pub static LABS: &[Embedded] = &[
             "flows/gateway-lets-out-udp.yaml",
             "flows/gateway-lets-out.yaml",
             "flows/internet-side.yaml",
+            "flows/kerberos-by-tcp-and-aes128.yaml",
+            "flows/kerberos.yaml",
+            "flows/ldap.yaml",
             "flows/mail-folders.yaml",
             "flows/member-dies.yaml",
             "flows/member-drained.yaml",
             "flows/names-of-users.yaml",
+            "flows/revocation-published.yaml",
             "flows/tier-missing.yaml",
             "flows/trust.yaml",
+            "flows/user-certificates.yaml",
             "refused/admin-outside.yaml",
+            "refused/application-tier.yaml",
+            "refused/core-drops-beside.yaml",
             "refused/core-drops.yaml",
+            "refused/crl-other-paths.yaml",
             "refused/database-tier-open.yaml",
             "refused/database-tier.yaml",
+            "refused/f07-wrong-password.yaml",
             "refused/f08-individual-partner-exchange.yaml",
             "refused/gateway-drops.yaml",
             "refused/host.yaml",
             "refused/icmp.yaml",
+            "refused/kerberos-locked.yaml",
+            "refused/kerberos-outside.yaml",
+            "refused/kerberos-services.yaml",
+            "refused/kerberos.yaml",
+            "refused/ldap-outside.yaml",
+            "refused/ldap.yaml",
             "refused/mail-not-by-eop.yaml",
             "refused/names-inside.yaml",
+            "refused/office-web-apps.yaml",
             "refused/partner-names.yaml",
             "refused/port-open.yaml",
             "refused/ports-closed.yaml",
+            "refused/revoked-client.yaml",
+            "refused/revoked-ldap-client.yaml",
+            "refused/revoked-server.yaml",
+            "refused/sharepoint-not-yours.yaml",
+            "refused/x08-partner-tokens.yaml",
         ]
     ),
     lab!(
         "router",
         "two segments and a router between them",
         ["lab.yaml"],
-        ["flows/works.yaml"]
+        ["flows/works.yaml",]
     ),
     lab!(
         "nat",
         "a home network behind address translation",
         ["lab.yaml"],
-        ["flows/names.yaml", "flows/works.yaml"]
+        ["flows/names.yaml", "flows/works.yaml",]
     ),
     lab!(
         "perimeter",
         "a server in a perimeter between two packet filters",
         ["lab.yaml"],
-        ["flows/names.yaml", "flows/rules.yaml", "flows/works.yaml"]
+        ["flows/names.yaml", "flows/rules.yaml", "flows/works.yaml",]
     ),
     lab!(
         "balancer",
         "a VIP that spreads over several servers",
         ["lab.yaml"],
-        ["flows/members.yaml", "flows/names.yaml", "flows/works.yaml"]
+        ["flows/members.yaml", "flows/names.yaml", "flows/works.yaml",]
     ),
     lab!(
         "login",
@@ -136,7 +164,7 @@ pub static LABS: &[Embedded] = &[
         "nginx",
         "a stock web server among the lab's own",
         ["lab.yaml", "nginx.conf"],
-        ["flows/works.yaml"]
+        ["flows/works.yaml",]
     ),
 ];
 
