@@ -173,6 +173,10 @@ impl Library {
     ///
     /// # Errors
     /// It is not what was expected, or locked.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "who, where, what and under which conditions: each is one thing"
+    )]
     pub async fn merge(
         &self,
         conversation: &Conversation,
