@@ -2,7 +2,7 @@
 //! front ends only, answered with the help of databases.
 //!
 //! - [`options`], [`Settings`]: what a lab file says, and what a running service knows;
-//! - [`serve`]: takes requests, admits who may ask, tells what was done;
+//! - `serve`: takes requests, admits who may ask, tells what was done;
 //! - [`Tier`]: the other side: asks the members one after the other until one answers.
 
 mod ask;
