@@ -95,10 +95,10 @@ mod tests {
     use super::*;
 
     /// RFC 6960's grammar by hand: one certificate, SHA-1, serial number 0x1234, and a nonce.
-    const REQUEST: &str = "3061305f303e303c303a300906052b0e03021a05000414\
+    const REQUEST: &str = "30623060303f303d303b300906052b0e03021a05000414\
         0102030405060708090a0b0c0d0e0f1011121314\
         04141415161718191a1b1c1d1e1f2021222324252627\
-        02021234a21d301b301906092b0601050507300102040c040a61626364656667686970";
+        02021234a21d301b301906092b0601050507300102040c040a6162636465666768696a";
 
     fn request() -> Vec<u8> {
         let text: String = REQUEST.split_whitespace().collect();

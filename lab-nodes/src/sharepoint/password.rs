@@ -36,6 +36,10 @@ impl Hashed {
         let (Ok(salt), Ok(hash)) = (read(&self.salt), read(&self.hash)) else {
             return false;
         };
+        // HMAC fills its key up with zeros: more of them would be the same password.
+        if password.contains('\0') {
+            return false;
+        }
         let way = pbkdf2::PBKDF2_HMAC_SHA256;
         pbkdf2::verify(way, ROUNDS, &salt, password.as_bytes(), &hash).is_ok()
     }

@@ -67,10 +67,10 @@ impl ServerPath {
     /// It leads out of the site, or is none.
     pub fn new(path: &str) -> Result<Self, PathError> {
         let inside = path.strip_prefix('/').ok_or(PathError::Malformed)?;
-        let inside = inside.strip_suffix('/').unwrap_or(inside);
         if inside.is_empty() {
             return Ok(Self::root());
         }
+        let inside = inside.strip_suffix('/').unwrap_or(inside);
         if path.chars().count() > LONGEST {
             return Err(PathError::TooLong);
         }

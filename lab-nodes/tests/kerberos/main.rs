@@ -1,6 +1,8 @@
 //! Kerberos as stock clients meet it: MIT's programs against a domain controller on loopback.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../web/authority.rs"]
+mod authority;
 mod refused;
 mod settings;
 mod stage;

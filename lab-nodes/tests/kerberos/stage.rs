@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::authority::Authority;
 use lab_core::observe::{Deed, Span};
 use lab_core::service::{
     Context, Item, Listener, Report, Secret, ServiceError, Spans, Told, Watched,
@@ -17,6 +18,7 @@ use lab_nodes::domain_controller::settings::Settings;
 use lab_nodes::kerberos::Keytab;
 use lab_nodes::kerberos::center::Center;
 use tokio::sync::{mpsc, watch};
+
 use tokio::task::JoinHandle;
 
 pub const REALM: &str = "CORP.CONTOSO.COM";
@@ -137,6 +139,7 @@ pub async fn start() -> Running {
     let (report, mut reports) = mpsc::unbounded_channel();
     let (watch, watched) = watch::channel(Watched::Deeds);
     let (spans, told) = Spans::channel(watched);
+    let authority = Authority::new();
     let context = Context {
         authority: None,
         store: None,
@@ -150,8 +153,12 @@ pub async fn start() -> Running {
             ("kerberos".into(), Listener::Tcp(tcp)),
             ("kerberos".into(), Listener::Udp(udp)),
         ],
-        credentials: BTreeMap::new(),
-        trust: vec![],
+        credentials: [(
+            "node".into(),
+            authority.credential(&["dc1.corp.contoso.com"]),
+        )]
+        .into(),
+        trust: vec![authority.root.clone()],
         secrets: secrets(),
         peers: BTreeMap::new(),
         shutdown: shutdown_receiver,

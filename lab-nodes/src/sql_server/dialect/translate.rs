@@ -144,9 +144,14 @@ fn returned_names(nodes: &[Node]) -> Vec<Node> {
 pub(super) fn emit(nodes: &[Node], around: &Surroundings) -> Result<String, Notice> {
     let mut out: Vec<String> = Vec::new();
     let mut limit = None;
+    // The sum that was looked at last: whether it joins texts, and where it ends.
+    let mut sum = (false, 0);
     let mut at = 0;
     while let Some(node) = nodes.get(at) {
         let rest = &nodes[at..];
+        if node.is_symbol("+") && at >= sum.1 {
+            sum = joins_texts(nodes, at);
+        }
         if node.is("TOP") && at > 0 && follows_select(&nodes[..at]) {
             let (count, used) = top(rest, around)?;
             limit = Some(format!("LIMIT {count}"));
@@ -167,7 +172,7 @@ pub(super) fn emit(nodes: &[Node], around: &Surroundings) -> Result<String, Noti
         } else {
             out.push(match node {
                 Node::Group(inside) => format!("({})", emit(inside, around)?),
-                Node::Leaf(_) if node.is_symbol("+") && joins_texts(nodes, at) => "||".to_owned(),
+                Node::Leaf(_) if node.is_symbol("+") && sum.0 => "||".to_owned(),
                 Node::Leaf(token) => leaf(token, around)?,
             });
             at += 1;
@@ -265,8 +270,9 @@ const BORDERS: [&str; 27] = [
     "GROUP", "HAVING", "TOP", "OUTPUT",
 ];
 
-/// Whether a `+` belongs to a sum in which there is a text, so that it joins.
-fn joins_texts(nodes: &[Node], at: usize) -> bool {
+/// Whether the `+` at a place belongs to a sum in which there is a text, so that it joins; and where
+/// that sum ends.
+fn joins_texts(nodes: &[Node], at: usize) -> (bool, usize) {
     let is_border = |node: &Node| match node {
         Node::Group(_) => false,
         Node::Leaf(Token {
@@ -283,12 +289,13 @@ fn joins_texts(nodes: &[Node], at: usize) -> bool {
         .rposition(is_border)
         .map_or(0, |at| at + 1);
     let end = nodes[at..].iter().position(is_border);
-    let sum = &nodes[start..end.map_or(nodes.len(), |end| at + end)];
+    let end = end.map_or(nodes.len(), |end| at + end);
+    let sum = &nodes[start..end];
     let to_text = |node: &Node| {
         let kind = node.keyword().unwrap_or_default();
         kind != "UNIQUEIDENTIFIER" && define::family(&kind) == define::Family::Text
     };
-    sum.iter().enumerate().any(|(at, node)| {
+    let joins = sum.iter().enumerate().any(|(at, node)| {
         let Node::Leaf(token) = node else {
             return false;
         };
@@ -305,7 +312,8 @@ fn joins_texts(nodes: &[Node], at: usize) -> bool {
             Some(name) => TEXTS.contains(&name),
             None => false,
         }
-    })
+    });
+    (joins, end)
 }
 
 pub(super) fn leaf(token: &Token, around: &Surroundings) -> Result<String, Notice> {
