@@ -415,19 +415,18 @@ fn no_certificate(host: &Host) {
 }
 
 fn dead_members(host: &Host) {
-    for node in ["sp-sql1", "sp-sql2", "sp-sql3"] {
+    for node in ["mbx1", "mbx2"] {
         host.lab(&["fault", "kill", node]).ok();
     }
     let journey = trace(
         host,
-        "pc1",
-        "curl -sS -o /dev/null https://intranet.contoso.com/",
+        "roaming",
+        "curl -sS -o /dev/null https://mail.contoso.com/",
     );
     host.lab(&["heal"]).ok();
-    let to_front_end = deeds(flow(&journey), "onward")[0].1;
-    let to_application = deeds(to_front_end, "onward")[0].1;
-    let asked = deeds(to_application, "onward");
-    assert_eq!(asked.len(), 1, "its database: {to_application:#}");
+    let to_access = deeds(flow(&journey), "onward")[0].1;
+    let asked = deeds(to_access, "onward");
+    assert!(!asked.is_empty(), "its mailboxes: {to_access:#}");
     for (deed, flow) in asked {
         assert_eq!(nodes(flow), ["core"]);
         // Core may still know the hardware address that is gone.
@@ -505,7 +504,7 @@ fn built_in(host: &Host) {
     one_verdict(flow(&journey), "gateway", "drop", "P12");
     let journey = ask("roaming", "mail.contoso.com:443", 0);
     assert_eq!(nodes(flow(&journey)).last(), Some(&"lb"));
-    let journey = ask("pc1", "https://intranet.contoso.com/", 0);
+    let journey = ask("roaming", "https://mail.contoso.com/", 0);
     assert_eq!(deeds(flow(&journey), "served")[0].0["answer"], "200");
 }
 

@@ -59,7 +59,7 @@ fn hardly_any_memory() {
     host.folder.write("lab.yaml", LAB);
     // Below some size the program cannot even be loaded; from there on it is a sentence or a lab.
     let mut came_up = false;
-    for kilobytes in (8_000..64_000).step_by(4_000) {
+    for kilobytes in (8_000..128_000).step_by(8_000) {
         let line = format!(
             "timeout 60 sh -c 'ulimit -v {kilobytes}; exec {} up lab.yaml'",
             binary().display()
@@ -79,5 +79,5 @@ fn hardly_any_memory() {
             }
         }
     }
-    assert!(came_up, "64 MB are enough for 40 nodes");
+    assert!(came_up, "128 MB are enough for 40 nodes");
 }

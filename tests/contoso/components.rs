@@ -29,13 +29,17 @@ fn stands_at(host: &Host, node: &str, address: &str) {
 
 fn c1(host: &Host) {
     for (node, url) in [
-        ("partner-pc", "https://partnerweb.contoso.com/"),
-        ("individual", "https://partnerweb.contoso.com/"),
         ("individual", "https://meet.contoso.com/"),
         ("roaming", "https://mail.contoso.com/"),
-        ("pc1", "https://intranet.contoso.com/"),
     ] {
         assert_eq!(host.http_status(node, url), "200", "{url} from {node}");
+    }
+    let intranet = "https://intranet.contoso.com/";
+    assert_eq!(host.http_status_as("alice", "pc1", intranet), "200");
+    // Who has no account is asked to sign in (F2, F7).
+    for node in ["partner-pc", "individual"] {
+        let url = "https://partnerweb.contoso.com/";
+        assert_eq!(host.http_status(node, url), "401", "{url} from {node}");
     }
 }
 

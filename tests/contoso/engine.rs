@@ -177,7 +177,7 @@ fn restart(host: &Host) {
         },
     );
     assert_eq!(
-        host.http_status("pc1", "https://intranet.contoso.com/"),
+        host.http_status_as("alice", "pc1", "https://intranet.contoso.com/"),
         "200"
     );
 }

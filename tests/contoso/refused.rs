@@ -67,7 +67,10 @@ fn x2(host: &Host) {
 }
 
 fn x3(host: &Host) {
-    assert_eq!(host.http_status("pc1", "https://admin.contoso.com/"), "200");
+    assert_eq!(
+        host.http_status_as("adam", "pc1", "https://admin.contoso.com/"),
+        "200"
+    );
     for node in ["individual", "partner-pc", "roaming"] {
         assert!(
             host.dig(node, "admin.contoso.com").is_empty(),

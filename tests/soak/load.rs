@@ -36,7 +36,12 @@ enum Promise {
 
 /// Who asks what, what an answer begins with, and what is promised.
 const CLIENTS: [(&str, &str, &str, Promise); 8] = [
-    ("pc1", "https://intranet.contoso.com/", "200", Promise::Kept),
+    (
+        "pc1",
+        "https://intranet.contoso.com/health",
+        "200",
+        Promise::Kept,
+    ),
     (
         "pc1",
         "https://mail.contoso.com/",
@@ -52,7 +57,7 @@ const CLIENTS: [(&str, &str, &str, Promise); 8] = [
     ),
     (
         "partner-pc",
-        "https://partnerweb.contoso.com/",
+        "https://partnerweb.contoso.com/health",
         "200",
         Promise::Kept,
     ),

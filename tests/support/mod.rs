@@ -231,6 +231,14 @@ impl Host {
         self.sh(node, &line).stdout
     }
 
+    /// The same where people log in by NTLM.
+    pub fn http_status_as(&self, user: &str, node: &str, url: &str) -> String {
+        let login = format!("--ntlm -u '{user}:Passw0rd!'");
+        let ask = "curl -s --max-time 3 -o /dev/null -w '%{http_code}'";
+        self.sh(node, &format!("{ask} {login} '{url}' || true"))
+            .stdout
+    }
+
     /// `dig +short`, lines sorted.
     #[track_caller]
     pub fn dig(&self, node: &str, arguments: &str) -> Vec<String> {

@@ -13,6 +13,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::control::Refusal;
 use super::messages::{FromZygote, ToLauncher, ToZygote};
 use super::node::Inheritance;
 use super::{keeper, launcher, node, stores, template};
@@ -62,8 +63,9 @@ pub(super) fn run(birth: Birth) -> ! {
         let _ = birth.launcher.send(&ToLauncher::Failed(refusal), &[]);
         process::exit_now(3);
     }
-    let Ok((ours, theirs)) = Channel::pair() else {
-        process::exit_now(3)
+    let (ours, theirs) = match Channel::pair() {
+        Ok(pair) => pair,
+        Err(error) => no_keeper(&birth.launcher, &error),
     };
     let keeper = match process::fork(CloneFlags::empty()) {
         Ok(Fork::Child) => {
@@ -71,7 +73,7 @@ pub(super) fn run(birth: Birth) -> ! {
             keeper::run(birth, theirs)
         }
         Ok(Fork::Parent(pid)) => pid,
-        Err(_) => process::exit_now(3),
+        Err(error) => no_keeper(&birth.launcher, &error),
     };
     drop(theirs);
     // Only the catalogue and the lock stay here. The rest must go: whoever waits for the keeper's
@@ -92,6 +94,17 @@ pub(super) fn run(birth: Birth) -> ! {
     let _ = serve(&ours, keeper, catalogue);
     drop(lock);
     process::exit_now(0)
+}
+
+/// Ends, and tells the launcher why.
+fn no_keeper(launcher: &Channel, error: &io::Error) -> ! {
+    let refusal = Refusal {
+        message: format!("can't start the keeper: {error}"),
+        help: Some("look at the host's limits: `ulimit -u`, `ulimit -n`, memory".into()),
+        code: 3,
+    };
+    let _ = launcher.send(&ToLauncher::Failed(refusal), &[]);
+    process::exit_now(3)
 }
 
 fn settle(birth: &Birth) -> io::Result<()> {
