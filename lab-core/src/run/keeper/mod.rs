@@ -137,13 +137,15 @@ struct Parts {
 async fn live(parts: Parts, launcher: Channel, zygote: Channel) -> io::Result<()> {
     let launcher = Rc::new(AsyncChannel::new(launcher)?);
     let wanted = parts.plan.clone();
+    // The first process ends the lab when the keeper's end closes: not before the launcher was told.
+    let mut zygote = Some(zygote);
     let keeper = match Keeper::new(
         parts.catalogue,
         parts.other_users,
         parts.cgroup,
         parts.state,
         &wanted,
-        zygote,
+        &mut zygote,
     ) {
         Ok(keeper) => Rc::new(keeper),
         Err(error) => {
@@ -196,21 +198,26 @@ impl Keeper {
         cgroup: Option<OwnedFd>,
         state: OwnedFd,
         plan: &Plan,
-        zygote: Channel,
+        zygote: &mut Option<Channel>,
     ) -> io::Result<Self> {
         let folder = PathBuf::from(format!("/proc/self/fd/{}", state.as_raw_fd()));
         let authority = Authority::open(&folder, &plan.lab, plan.published.as_deref())?;
         let fabric = Network::open(NetNs::current()?)?;
+        let trust = authority.trust()?;
+        let logs = Rc::new(Logs::new(folder.join("logs"))?);
+        let Some(zygote) = zygote.take() else {
+            return Err(io::Error::other("there is no zygote"));
+        };
         Ok(Self {
             lab: plan.lab.clone(),
             groups: NodeGroups::new(&plan.lab, cgroup),
             catalogue,
             other_users,
-            trust: authority.trust()?,
+            trust,
             authority,
             fabric,
             zygote: Mutex::new(AsyncChannel::new(zygote)?),
-            logs: Rc::new(Logs::new(folder.join("logs"))?),
+            logs,
             stages: Stages::default(),
             _state: state,
             since: now(),
