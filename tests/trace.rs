@@ -533,7 +533,15 @@ fn follow(host: &Host) {
     let mut seen = Vec::new();
     while !seen.iter().any(|to: &String| to == "203.0.113.71:443") {
         let journey = journeys.next().expect("another journey").expect("JSON");
-        assert_eq!(journey["from"], "partner-pc", "{journey:#}");
+        let from = journey["from"].as_str().unwrap_or_default();
+        assert!(
+            !["isp", "gateway", "core", "home-router"].contains(&from),
+            "{journey:#}"
+        );
+        // Servers fetch revocation lists and crawl on their own account.
+        if from != "partner-pc" {
+            continue;
+        }
         seen.push(journey["asked"].as_str().unwrap_or_default().to_owned());
     }
     interrupt(&mut following);
