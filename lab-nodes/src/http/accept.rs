@@ -21,6 +21,7 @@ use lab_core::observe::Deed;
 use lab_core::service::{Conversation, Spans};
 
 use super::body::Body;
+use super::linger::Lingering;
 use crate::tls;
 
 /// How long a client may take for the TLS handshake.
@@ -133,6 +134,7 @@ where
         hang_up: Arc::new(Notify::new()),
     };
     let hang_up = visitor.hang_up.clone();
+    let stream = Lingering::new(stream);
     let Some(config) = tls else {
         return converse(stream, meet(visitor), hang_up, stop).await;
     };

@@ -1,6 +1,6 @@
 //! HTTP/1.1 as the services of a lab speak it, on hyper.
 //!
-//! - [`accept`]: takes connections from a listening socket and serves each;
+//! - [`accept`]: takes connections from a listening socket and serves each, to a proper end;
 //! - [`dial`]: opens a connection to another server, and asks it once;
 //! - [`standing`]: asks the same again and again;
 //! - [`body`], [`page`]: what goes over them;
@@ -17,6 +17,7 @@ pub mod cookie;
 pub mod dial;
 pub mod form;
 pub mod host;
+mod linger;
 pub mod page;
 pub mod standing;
 pub mod tier_path;
