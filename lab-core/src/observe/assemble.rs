@@ -1,9 +1,9 @@
 //! From what was seen to a journey. Pure: it looks up what was seen, and decides nothing about what
 //! should have been.
 
-use std::collections::BTreeSet;
 use std::ops::Range;
 
+use super::begun::{before_translation, begun_by};
 use super::headers::Kind;
 use super::journey::{
     Decision, Did, End, Flow, Handling, Hop, Journey, Translation, Unreached, Verdict,
@@ -18,7 +18,7 @@ const LONGEST: usize = 32;
 const DEEPEST: usize = 16;
 /// What belongs to a conversation may be seen so many microseconds before it is said to have begun:
 /// packets, decisions and spans come by different sockets, and a service may time the request only.
-const SLACK: u64 = 1_000_000;
+pub(super) const SLACK: u64 = 1_000_000;
 /// The same where only the time tells them apart.
 const NEAR: u64 = 20_000;
 /// NF_DROP and NF_ACCEPT.
@@ -37,7 +37,7 @@ pub fn journey(
     asked: &str,
 ) -> Journey {
     let since = time.start;
-    let flows = roots(seen, from, time)
+    let flows = begun_by(seen, from, time)
         .into_iter()
         .map(|(tuple, began)| flow(seen, from, tuple, began, 0))
         .collect::<Vec<_>>();
@@ -58,56 +58,6 @@ pub fn journey(
         flows,
         gaps: seen.gaps.clone(),
     }
-}
-
-/// The conversations that a node began by itself, not for others.
-fn roots(seen: &Observations, from: &str, time: Range<u64>) -> Vec<(Tuple, u64)> {
-    let caused: BTreeSet<Tuple> = seen
-        .spans
-        .iter()
-        .filter(|span| span.node == from)
-        .filter_map(|span| match span.span.deed {
-            Deed::Onward { tuple, .. } => Some(tuple),
-            _ => None,
-        })
-        .collect();
-    let mut known = BTreeSet::new();
-    let mut begun = Vec::new();
-    for packet in seen.packets.iter().filter(|packet| packet.node == from) {
-        let tuple = packet.packet.tuple;
-        if !packet.leaves {
-            // What it sends back is an answer, not a beginning.
-            known.insert(tuple.reversed());
-            continue;
-        }
-        let own = seen.owns(from, tuple.source.ip());
-        let first = packet.may_begin() && own && known.insert(tuple);
-        let probe = || seen.is_probe(from, tuple);
-        if !first || !time.contains(&packet.at) || probe() || is_anothers(seen, from, tuple) {
-            continue;
-        }
-        let sent = before_translation(seen, from, tuple);
-        if !caused.contains(&sent) {
-            begun.push((sent, packet.at));
-        }
-    }
-    begun
-}
-
-/// Whether a node sends in its own name what another one began (masquerading).
-fn is_anothers(seen: &Observations, node: &str, sent: Tuple) -> bool {
-    let connections = seen.tracked.get(node).into_iter().flatten();
-    let mut translated = connections.filter(|one| one.onward == sent && one.original != sent);
-    translated.any(|one| !seen.owns(node, one.original.source.ip()))
-}
-
-/// The conversation as the node itself knows it, where it translates its own.
-fn before_translation(seen: &Observations, node: &str, sent: Tuple) -> Tuple {
-    let connections = seen.tracked.get(node).into_iter().flatten();
-    let mut translated = connections.filter(|one| one.onward == sent && one.original != sent);
-    translated
-        .find(|one| seen.owns(node, one.original.source.ip()))
-        .map_or(sent, |one| one.original)
 }
 
 fn flow(seen: &Observations, from: &str, tuple: Tuple, began: u64, depth: usize) -> Flow {

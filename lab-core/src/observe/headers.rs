@@ -32,6 +32,9 @@ pub enum Kind {
         fin: bool,
         /// RST.
         rst: bool,
+        /// Sequence number: what tells a packet that is sent once more from the first of another
+        /// conversation.
+        sequence: u32,
     },
     /// UDP, or a protocol without connections and messages of its own (ESP).
     Datagram,
@@ -141,6 +144,7 @@ fn packet(sliced: &LaxSlicedPacket<'_>) -> Option<Packet> {
                 ack: tcp.ack(),
                 fin: tcp.fin(),
                 rst: tcp.rst(),
+                sequence: tcp.sequence_number(),
             },
         ),
         Some(TransportSlice::Udp(udp)) => (
@@ -277,6 +281,7 @@ mod tests {
             ack: false,
             fin: false,
             rst: false,
+            sequence: 1,
         };
         assert_eq!(packet.kind, begins);
         assert_eq!(

@@ -5,13 +5,14 @@
 //! say of themselves, put together.
 //! - `tuple`: the addresses, protocol and ports of a conversation; `headers`: those of a packet;
 //! - `span`: what a service says that it did; `seen`: everything that was seen;
-//! - `assemble`: from that to a [`Journey`].
+//! - `begun`: what a node began by itself; `assemble`: from all that to a [`Journey`].
 //!
 //! A capture: packets on links, summed up for people and written for Wireshark.
 //! - `capture`, `target`, `filter`, `links`: which packets, of whom;
 //! - `summary`, `names`, `pcapng`, `checksum`: how they are shown and written.
 
 mod assemble;
+mod begun;
 pub mod capture;
 mod checksum;
 pub mod filter;
@@ -32,7 +33,8 @@ pub use journey::{
     Decision, Did, End, Flow, Handling, Hop, Journey, Translation, Unreached, VERSION, Verdict,
 };
 pub use seen::{
-    Connection, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket, SeenSpan,
+    Connection, KnownAs, Names, Observations, Probe, SeenDecision, SeenNeighbour, SeenPacket,
+    SeenSpan,
 };
 pub use span::{Deed, Span, now};
 pub use tuple::{Tuple, protocol};

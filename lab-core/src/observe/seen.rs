@@ -1,8 +1,9 @@
 //! Everything that was seen, as it came in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use super::assemble::SLACK;
 use super::headers::{Kind, Packet};
 use super::span::Span;
 use super::tuple::{Tuple, protocol};
@@ -24,9 +25,8 @@ pub struct Observations {
     pub tracked: BTreeMap<String, Vec<Connection>>,
     /// What services told.
     pub spans: Vec<SeenSpan>,
-    /// Questions after somebody's health, which are nobody's request: node, protocol, its port,
-    /// where to.
-    pub probes: Vec<(String, u8, u16, SocketAddr)>,
+    /// Questions after somebody's health, which are nobody's request.
+    pub probes: Vec<Probe>,
     /// Pools: name → member → healthy, down or drained.
     pub pools: BTreeMap<String, BTreeMap<String, String>>,
     /// VIPs that spread connections by chance.
@@ -40,6 +40,21 @@ pub struct Observations {
 pub struct Names {
     /// Its addresses, VIPs included.
     pub addresses: Vec<IpAddr>,
+}
+
+/// A question after somebody's health: a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Probe {
+    /// Microseconds since the Unix epoch when it was told, which is about when it began.
+    pub at: u64,
+    /// Who asks.
+    pub node: String,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Port of who asks.
+    pub port: u16,
+    /// Who is asked.
+    pub to: SocketAddr,
 }
 
 /// A packet on a node's link.
@@ -169,30 +184,44 @@ impl Observations {
     /// What services told since a moment that they did, but for what they did for those who ask after
     /// somebody's health.
     pub fn deeds(&self, since: u64) -> impl Iterator<Item = &SeenSpan> {
-        let probes: BTreeSet<(u8, u16, SocketAddr)> = self
-            .probes
-            .iter()
-            .map(|(_, protocol, port, to)| (*protocol, *port, *to))
-            .collect();
         let told = self.spans.iter().filter(move |one| one.span.at >= since);
-        told.filter(move |one| {
-            let Tuple {
-                protocol,
-                source,
-                destination,
-            } = one.span.tuple;
-            !probes.contains(&(protocol, source.port(), destination))
+        told.filter(|one| {
+            let Span { tuple, at, .. } = one.span;
+            let mut probes = self.probes.iter().filter(|probe| probe.is(tuple));
+            match self.began(tuple, at) {
+                Some(began) => !probes.any(|probe| probe.is_of(tuple, began)),
+                None => probes.next().is_none(),
+            }
         })
     }
 
-    /// Whether a conversation is a question after somebody's health.
-    pub fn is_probe(&self, node: &str, tuple: Tuple) -> bool {
-        self.probes.iter().any(|(from, protocol, port, to)| {
-            from == node
-                && *protocol == tuple.protocol
-                && *port == tuple.source.port()
-                && *to == tuple.destination
-        })
+    /// Whether a conversation of a node, begun at a moment, is a question after somebody's health.
+    pub fn is_probe(&self, node: &str, tuple: Tuple, began: u64) -> bool {
+        let mut probes = self.probes.iter().filter(|probe| probe.node == node);
+        probes.any(|probe| probe.is_of(tuple, began))
+    }
+
+    /// When the conversation began that was going on at a moment.
+    fn began(&self, tuple: Tuple, at: u64) -> Option<u64> {
+        let begins = |packet: &&SeenPacket| {
+            packet.packet.tuple == tuple && packet.at <= at + SLACK && packet.may_begin()
+        };
+        let mut packets = self.packets.iter().rev();
+        packets.find(begins).map(|packet| packet.at)
+    }
+}
+
+impl Probe {
+    /// Whether it has these addresses and ports.
+    fn is(&self, tuple: Tuple) -> bool {
+        (self.protocol, self.port, self.to)
+            == (tuple.protocol, tuple.source.port(), tuple.destination)
+    }
+
+    /// Whether it is the conversation with these addresses and ports that began at a moment. Of
+    /// datagrams, asked again and again from one port, only the first question is told.
+    fn is_of(&self, tuple: Tuple, began: u64) -> bool {
+        self.is(tuple) && (self.protocol != protocol::TCP || self.at.abs_diff(began) <= SLACK)
     }
 }
 
@@ -232,7 +261,7 @@ impl SeenPacket {
 
 #[cfg(test)]
 mod tests {
-    use super::{Observations, SeenSpan};
+    use super::{Observations, Probe, SeenSpan};
     use crate::observe::{Deed, Span, Tuple};
 
     #[test]
@@ -250,7 +279,13 @@ mod tests {
         };
         let seen = Observations {
             spans: vec![span(1, 7), span(5, 8), span(6, 9)],
-            probes: vec![("lb".into(), 6, 8, ([10, 0, 0, 2], 443).into())],
+            probes: vec![Probe {
+                at: 5,
+                node: "lb".into(),
+                protocol: 6,
+                port: 8,
+                to: ([10, 0, 0, 2], 443).into(),
+            }],
             ..Observations::default()
         };
         let ports = |since| -> Vec<u16> {

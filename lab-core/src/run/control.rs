@@ -11,7 +11,7 @@ pub use super::wire::first;
 pub use crate::kernel::conntrack::Tracked;
 pub use crate::kernel::nft::Count;
 pub use crate::kernel::nft::watch::KnownRule;
-use crate::observe::Span;
+use crate::observe::{Probe, Span};
 use crate::plan::{Fault, Plan, Transport};
 
 /// Version of the protocol; a keeper refuses another one with [`Response::Error`].
@@ -243,16 +243,7 @@ pub enum Seen {
         span: Box<Span>,
     },
     /// The engine asks after somebody's health by this conversation.
-    Probe {
-        /// The node that asks.
-        node: String,
-        /// IP protocol number.
-        protocol: u8,
-        /// Port of that node.
-        port: u16,
-        /// Address asked.
-        to: SocketAddr,
-    },
+    Probe(Probe),
     /// A line of an SSLKEYLOGFILE (RFC 9850).
     Key(String),
     /// So many spans are lost.

@@ -2,7 +2,6 @@
 //! what is seen; journeys are put together of it on demand.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -17,8 +16,8 @@ use crate::kernel::nft::watch::{self, Decisions};
 use crate::kernel::nft::{id_of, place_of};
 use crate::observe::headers::{self, in_frame};
 use crate::observe::{
-    self, Deed, Journey, KnownAs, Names, Observations, SeenDecision, SeenNeighbour, SeenPacket,
-    SeenSpan, Tuple, now,
+    self, Deed, Journey, KnownAs, Names, Observations, Probe, SeenDecision, SeenNeighbour,
+    SeenPacket, SeenSpan, Tuple, now,
 };
 use crate::plan::Plan;
 
@@ -452,9 +451,10 @@ impl State {
                 verdict: one.verdict,
             });
             if let Some(connection) = translated(known) {
-                let tracked = self.seen.tracked.entry(node.to_owned()).or_default();
-                tracked.retain(|old| old.original != connection.original);
-                tracked.push(connection);
+                remember(
+                    self.seen.tracked.entry(node.to_owned()).or_default(),
+                    connection,
+                );
             }
         }
         if known.len() > MOST_DECISIONS {
@@ -476,7 +476,13 @@ impl State {
                         source,
                         destination,
                     } = span.tuple;
-                    self.probe(node, protocol, source.port(), destination);
+                    self.probe(Probe {
+                        at: span.at,
+                        node,
+                        protocol,
+                        port: source.port(),
+                        to: destination,
+                    });
                     return;
                 }
                 if self.seen.spans.len() >= MOST_SPANS {
@@ -489,12 +495,7 @@ impl State {
                     span: *span,
                 });
             }
-            Seen::Probe {
-                node,
-                protocol,
-                port,
-                to,
-            } => self.probe(node, protocol, port, to),
+            Seen::Probe(probe) => self.probe(probe),
             Seen::Key(line) => self.key(&line),
             Seen::SpansLost { from, count } => {
                 self.gap(&format!("{from} lost {count} spans"));
@@ -517,11 +518,11 @@ impl State {
         }
     }
 
-    fn probe(&mut self, node: String, protocol: u8, port: u16, to: SocketAddr) {
+    fn probe(&mut self, probe: Probe) {
         if self.seen.probes.len() >= MOST_PROBES {
             self.seen.probes.drain(..MOST_PROBES / 2);
         }
-        self.seen.probes.push((node, protocol, port, to));
+        self.seen.probes.push(probe);
     }
 
     fn tracking(&mut self, tracking: BTreeMap<String, Tracking>) {
@@ -555,11 +556,16 @@ impl State {
             // Those that ended since the last time are remembered.
             let known = self.seen.tracked.entry(node).or_default();
             for connection in connections {
-                known.retain(|old| old.original != connection.original);
-                known.push(connection);
+                remember(known, connection);
             }
         }
     }
+}
+
+/// Puts a connection in the place of those that had its addresses and ports before.
+fn remember(known: &mut Vec<observe::Connection>, connection: observe::Connection) {
+    known.retain(|old| old.original != connection.original && old.onward != connection.onward);
+    known.push(connection);
 }
 
 /// If the last decision is that a packet leaves: the connection that it began, where it left as another

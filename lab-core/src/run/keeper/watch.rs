@@ -20,7 +20,7 @@ use crate::kernel::heads::Heads;
 use crate::kernel::netns::NetNs;
 use crate::kernel::nft::watch::{self, Decisions};
 use crate::kernel::{conntrack, network};
-use crate::observe::Span;
+use crate::observe::{Probe, Span, now};
 use crate::run::control::{Port, Refusal, Response, Seen, Tracking, WatchControl};
 use crate::service::Watched;
 
@@ -94,12 +94,13 @@ impl Watchers {
         let (node, seen) = (node.to_owned(), self.seen.clone());
         sockets.announcing(Box::new(move |protocol, port, to| {
             // The last watcher may be leaving.
-            let _ = seen.send(Seen::Probe {
+            let _ = seen.send(Seen::Probe(Probe {
+                at: now(),
                 node: node.clone(),
                 protocol,
                 port,
                 to,
-            });
+            }));
         }))
     }
 
