@@ -48,6 +48,14 @@ pub fn overview(plan: &Plan, status: &Status, paint: Paint) -> String {
     }
     text.push_str(&vips(plan, status, paint));
     text.push_str(&faults(&status.faults, paint));
+    for (node, tracked) in &status.full_of_connections {
+        let trouble = format!("{node} tracks {tracked} connections and can hardly track more");
+        let trouble = paint.colour(Colour::Red, &trouble);
+        let _ = writeln!(
+            text,
+            "{trouble}:\n  new ones push out those that nobody has answered; where there are none, they are dropped\n"
+        );
+    }
     if let Some(trouble) = &status.clock {
         let trouble = paint.colour(Colour::Red, trouble);
         let _ = writeln!(
@@ -249,6 +257,7 @@ mod tests {
             since: 0,
             faults: Vec::new(),
             clock: None,
+            full_of_connections: BTreeMap::new(),
             nodes: nodes.collect(),
             pools: BTreeMap::new(),
             rules: BTreeMap::new(),

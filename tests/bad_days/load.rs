@@ -1,8 +1,10 @@
 //! Much at once.
 
+use std::io::{Read, Write};
+use std::process::Child;
 use std::time::Duration;
 
-use crate::support::{Host, until};
+use crate::support::{Host, scenario, until};
 
 const LAB: &str = "lab: busy\nsegments:\n  s: { prefix: 10.0.0.0/24 }\nnodes:\n  a: { on: s }\n";
 
@@ -120,5 +122,64 @@ fn fifty_nodes_draw_different_random_numbers() {
         for drawn in [&hello[12..76], &hello[78..142]] {
             assert!(seen.insert(drawn), "drawn twice: {drawn}");
         }
+    }
+}
+
+/// Sends datagrams that nobody answers, each the beginning of another connection.
+const FLOOD: &str = "\
+import socket
+for port in range(20000, 20005):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(('', port))
+    for to in range(1, 60000):
+        try:
+            s.sendto(b'', ('198.51.100.200', to))
+        except OSError:
+            pass
+";
+
+#[test]
+fn a_router_full_of_connections_says_so_keeps_them_and_takes_new_ones() {
+    let host = Host::new();
+    host.up(&scenario("nat"));
+    let mut server = host.spawn("web", &["nc", "-l", "-p", "9000"]);
+    let mut client = host.spawn(
+        "laptop",
+        &["sh", "-c", "until nc 198.51.100.80 9000; do :; done"],
+    );
+    let said = |client: &mut Child, server: &mut Child, line: &str| {
+        writeln!(client.stdin.as_mut().expect("piped"), "{line}").expect("it listens");
+        let mut heard = String::new();
+        let mut one = [0];
+        let from = server.stdout.as_mut().expect("piped");
+        while !heard.ends_with('\n') {
+            from.read_exact(&mut one).expect("it goes on");
+            heard.push(char::from(one[0]));
+        }
+        assert_eq!(heard.trim(), line);
+    };
+    said(&mut client, &mut server, "before");
+    assert!(
+        !host
+            .lab(&["status"])
+            .ok()
+            .stdout
+            .contains("can hardly track more")
+    );
+    host.exec("laptop", &["python3", "-c", FLOOD]).ok();
+    let status = host.lab(&["status"]).ok().stdout;
+    assert!(status.contains("router tracks"), "{status}");
+    assert!(status.contains("can hardly track more"), "{status}");
+    said(&mut client, &mut server, "after");
+    assert!(
+        host.exec("laptop", &["curl", "-sS", "https://web.example/"])
+            .ok()
+            .stdout
+            .contains("web")
+    );
+    drop(client.stdin.take());
+    for mut process in [client, server] {
+        process.kill().expect("it was started here");
+        process.wait().expect("it ends");
     }
 }

@@ -59,6 +59,20 @@ pub async fn connections(namespace: &NetNs) -> io::Result<Vec<Tracked>> {
     Ok(entries.iter().filter_map(tracked).collect())
 }
 
+/// How many connections a namespace tracks, and how many it may.
+///
+/// # Errors
+/// What the kernel says; `ENOENT` from one that tracks none.
+pub fn usage(namespace: &NetNs) -> io::Result<(u64, u64)> {
+    namespace.within(|| {
+        let number = |name: &str| {
+            let text = std::fs::read_to_string(format!("/proc/sys/net/netfilter/{name}"))?;
+            text.trim().parse().map_err(io::Error::other)
+        };
+        Ok((number("nf_conntrack_count")?, number("nf_conntrack_max")?))
+    })
+}
+
 fn tracked(entry: &ConntrackEntry) -> Option<Tracked> {
     let ends = |tuple: &ConntrackTuple| {
         let source = tuple.src_port.or(tuple.icmp_id).unwrap_or_default();

@@ -355,6 +355,9 @@ pub struct Status {
     /// What is wrong with the clock: it stands where certificates of the lab are not valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock: Option<String>,
+    /// How many connections are tracked by nodes that can hardly track more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub full_of_connections: BTreeMap<String, u64>,
     /// Nodes.
     pub nodes: BTreeMap<String, NodeStatus>,
     /// Pools: name → member → healthy, down or drained.

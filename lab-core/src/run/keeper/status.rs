@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Keeper;
-use crate::kernel::nft;
+use crate::kernel::{conntrack, nft};
 use crate::plan::{Hook, NodePlan, ProcessKind, ProcessPlan};
 use crate::run::control::{Count, NodeStatus, ProcessState, ProcessStatus, Status};
 
@@ -23,6 +23,11 @@ impl Keeper {
             since: self.since,
             faults: self.faults.borrow().iter().cloned().collect(),
             clock: self.authority.clock_trouble(),
+            full_of_connections: plan
+                .nodes
+                .keys()
+                .filter_map(|name| Some((name.clone(), self.full_of_connections(name)?)))
+                .collect(),
             nodes: plan
                 .nodes
                 .iter()
@@ -47,6 +52,13 @@ impl Keeper {
                 None
             }
         }
+    }
+
+    /// How many connections a node tracks, where nine tenths of its room are taken.
+    fn full_of_connections(&self, name: &str) -> Option<u64> {
+        // Of a kernel that tracks none there is nothing to tell.
+        let (tracked, most) = conntrack::usage(self.node(name)?.network.namespace()).ok()?;
+        (tracked >= most / 10 * 9).then_some(tracked)
     }
 
     fn node_status(&self, plan: &NodePlan) -> NodeStatus {
