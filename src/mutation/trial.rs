@@ -20,6 +20,9 @@ use crate::scenarios::terminal;
 
 /// Longest reason that is kept.
 const LONGEST: usize = 400;
+/// How many scenarios are tried, the likeliest first, where a mutation changes nothing but which rule
+/// decides.
+const ENOUGH: usize = 10;
 
 /// The mutations of one lab, tried.
 pub struct Trial<'a> {
@@ -188,6 +191,9 @@ impl Trial<'_> {
         if let Some(why) = &mutation.equal {
             return Ok(Some(Fate::Explained { why: why.clone() }));
         }
+        let explained = self.explanation(mutation);
+        // Another rule that comes to the same end may still be noticed by those that name rules.
+        let most = explained.as_ref().map_or(order.len(), |_| ENOUGH);
         let more = ["--mutation", &mutation.id];
         let found = match start(&self.batch.lab, &self.batch.up, &more, self.interrupt) {
             Ok(found) => found,
@@ -200,7 +206,7 @@ impl Trial<'_> {
             }
         };
         let stage = stage(&found, &self.batch.routers, self.interrupt);
-        for (after, id) in order.iter().enumerate() {
+        for (after, id) in order.iter().take(most).enumerate() {
             let Some((scenario, title)) = self.task(id) else {
                 continue;
             };
@@ -230,15 +236,18 @@ impl Trial<'_> {
                 }
             }
         }
-        drop(found);
-        let new = mutation.apply(&self.batch.checked);
-        let new_plan = plan(&new, CATALOGUE);
-        let old = Model::new(&self.batch.checked, &self.batch.plan);
-        let why = explanation(mutation, &old, &Model::new(&new, &new_plan), CATALOGUE);
-        Ok(Some(match why {
+        Ok(Some(match explained {
             Some(why) => Fate::Explained { why },
             None => Fate::Survived,
         }))
+    }
+
+    /// Why it changes nothing that a scenario could notice.
+    fn explanation(&self, mutation: &Mutation) -> Option<String> {
+        let new = mutation.apply(&self.batch.checked);
+        let new_plan = plan(&new, CATALOGUE);
+        let old = Model::new(&self.batch.checked, &self.batch.plan);
+        explanation(mutation, &old, &Model::new(&new, &new_plan), CATALOGUE)
     }
 
     fn task(&self, id: &str) -> Option<&Task> {

@@ -39,14 +39,17 @@ impl Maker<'_> {
                 .as_ref()
                 .is_some_and(|acl| acl.name == self.acl.name)
         });
-        let subjects = users.flat_map(|node| {
+        let mut subjects = vec![Subject::Requirement {
+            id: rule.id.clone(),
+        }];
+        subjects.extend(users.flat_map(|node| {
             let rules = self.acl.rules.iter().chain([&self.acl.default]);
             rules.filter(concerned).map(|rule| Subject::Rule {
                 node: node.name.clone(),
                 id: rule.id.clone(),
                 place: rule.place.to_string(),
             })
-        });
+        }));
         Mutation {
             id: format!(
                 "acl/{}/{}@{}/{word}",
@@ -56,7 +59,7 @@ impl Maker<'_> {
             how,
             said,
             place: rule.place.to_string(),
-            subjects: subjects.collect(),
+            subjects,
             equal: None,
             edit: Edit::Acl {
                 name: self.acl.name.clone(),

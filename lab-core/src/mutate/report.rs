@@ -95,27 +95,29 @@ impl Report {
     }
 
     /// The scenarios in the order in which they are tried: first those that exercised what the mutation
-    /// changes, of these those that noticed other changes of the same thing, then the quickest; last
-    /// those that break something. `breaks`: these.
+    /// changes, of these those that noticed other changes of the same thing, then those that exercised
+    /// most of it, then the quickest; last those that break something. `breaks`: these.
     pub fn order(&self, mutation: &Mutation, breaks: &BTreeSet<String>) -> Vec<String> {
         let noticed = self.noticed(&mutation.place);
-        let mut all: Vec<(bool, bool, Reverse<usize>, u64, &String)> = self
+        let mut all: Vec<_> = self
             .scenarios
             .iter()
             .map(|(id, (micros, used))| {
-                let concerned = mutation.subjects.iter().any(|one| used.contains(one));
+                let subjects = mutation.subjects.iter();
+                let concerned = subjects.filter(|one| used.contains(one)).count();
                 let noticed = noticed.get(id.as_str()).copied().unwrap_or_default();
                 (
-                    !concerned,
+                    concerned == 0,
                     breaks.contains(id),
                     Reverse(noticed),
+                    Reverse(concerned),
                     *micros,
                     id,
                 )
             })
             .collect();
         all.sort();
-        all.into_iter().map(|(_, _, _, _, id)| id.clone()).collect()
+        all.into_iter().map(|(.., id)| id.clone()).collect()
     }
 
     /// How many changes at a place each scenario noticed.

@@ -65,6 +65,7 @@ impl World for Played {
             since: 0,
             faults: Vec::new(),
             clock: None,
+            full_of_connections: BTreeMap::new(),
             nodes: BTreeMap::new(),
             pools: BTreeMap::new(),
             rules: BTreeMap::new(),

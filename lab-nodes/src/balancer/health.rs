@@ -107,7 +107,7 @@ fn next(start: Instant, pause: Duration) -> Instant {
     Instant::now() + Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
 }
 
-/// Those who watch shall not take the check for a request.
+/// Those who watch shall not take the check for a request; so they hear of it before its first packet.
 fn tell(spans: &Spans, from: SocketAddr, to: SocketAddr, member: &Member) {
     spans.tell(Tuple::tcp(from, to), || Deed::Check {
         of: member.name.clone(),
@@ -145,15 +145,11 @@ impl Check<'_> {
         let (client, spans) = (&self.client, &self.spans);
         let to = SocketAddr::new(member.address, health.port);
         let Some(path) = &health.path else {
-            let from = dial::knock(to).await.map_err(|error| error.to_string())?;
-            tell(&self.spans, from, to, member);
-            return Ok(());
+            let knock = dial::knock(to, |from| tell(spans, from, to, member));
+            return knock.await.map_err(|error| error.to_string());
         };
         let open = async || {
-            let stream = dial::tcp(to).await?;
-            if let Ok(from) = stream.local_addr() {
-                tell(spans, from, to, member);
-            }
+            let stream = dial::tcp_announced(to, |from| tell(spans, from, to, member)).await?;
             if is_plain(health.port) {
                 return Line::over(stream).await;
             }

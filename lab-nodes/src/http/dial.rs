@@ -1,6 +1,7 @@
 //! Connections to other servers.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,9 +66,24 @@ pub enum DialError {
 /// # Errors
 /// What the kernel says.
 pub async fn tcp(to: SocketAddr) -> Result<TcpStream, DialError> {
-    let stream = TcpStream::connect(to)
-        .await
-        .map_err(|reason| DialError::Connect { to, reason })?;
+    let stream = TcpStream::connect(to).await;
+    ready(stream, to)
+}
+
+/// The same; before its first packet leaves, `announce` is told the port that it comes from.
+///
+/// # Errors
+/// As [`tcp`].
+pub async fn tcp_announced(
+    to: SocketAddr,
+    announce: impl FnOnce(SocketAddr),
+) -> Result<TcpStream, DialError> {
+    let connect = async { bound(to, announce)?.connect(to).await };
+    ready(connect.await, to)
+}
+
+fn ready(stream: io::Result<TcpStream>, to: SocketAddr) -> Result<TcpStream, DialError> {
+    let stream = stream.map_err(|reason| DialError::Connect { to, reason })?;
     // Requests are small and wait for their answer: Nagle's algorithm would only delay them.
     let _ = stream.set_nodelay(true);
     // A server that was killed with a request in its hands says nothing, and one that was started
@@ -82,27 +98,33 @@ pub async fn tcp(to: SocketAddr) -> Result<TcpStream, DialError> {
 
 /// Sees whether a port takes connections, without opening one: the kernel at the other end answers
 /// the first packet and hears a reset before the handshake is complete, so that the server there is
-/// not even woken.
-///
-/// Gives the address it came from.
+/// not even woken. Before its packet leaves, `announce` is told the port that it comes from.
 ///
 /// # Errors
 /// What the kernel says.
-pub async fn knock(to: SocketAddr) -> Result<SocketAddr, DialError> {
+pub async fn knock(to: SocketAddr, announce: impl FnOnce(SocketAddr)) -> Result<(), DialError> {
     let knock = async {
-        let socket = match to {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }?;
+        let socket = bound(to, announce)?;
         // The acknowledgement that completes the handshake waits for data (tcp(7))…
         SockRef::from(&socket).set_tcp_quickack(false)?;
         // … of which there is none: the socket is closed by a reset.
         socket.set_zero_linger()?;
-        socket.connect(to).await?.local_addr()
+        socket.connect(to).await.map(drop)
     };
     knock
         .await
         .map_err(|reason| DialError::Connect { to, reason })
+}
+
+/// A socket with a port of its own.
+fn bound(to: SocketAddr, announce: impl FnOnce(SocketAddr)) -> io::Result<TcpSocket> {
+    let (socket, any) = match to {
+        SocketAddr::V4(_) => (TcpSocket::new_v4()?, Ipv4Addr::UNSPECIFIED.into()),
+        SocketAddr::V6(_) => (TcpSocket::new_v6()?, Ipv6Addr::UNSPECIFIED.into()),
+    };
+    socket.bind(SocketAddr::new(any, 0))?;
+    announce(socket.local_addr()?);
+    Ok(socket)
 }
 
 /// TLS over a connection; afterwards the server's certificate is verified to carry `name`.
