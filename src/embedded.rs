@@ -121,6 +121,7 @@ pub static LABS: &[Embedded] = &[
             "refused/revoked-client.yaml",
             "refused/revoked-ldap-client.yaml",
             "refused/revoked-server.yaml",
+            "refused/revoked-tiers.yaml",
             "refused/sharepoint-not-yours.yaml",
             "refused/x08-partner-tokens.yaml",
         ]

@@ -16,6 +16,7 @@ use crate::http::body::{self, Body};
 use crate::http::standing::{self, Line, Standing};
 use crate::http::tier_path::{TIERLAB_MISSING, TierPath};
 use crate::http::{asked, dial, page};
+use crate::revocation::Revocation;
 use crate::sql_client::Pool;
 use crate::tls;
 
@@ -69,8 +70,9 @@ pub(crate) async fn serve<W: Work>(
         .get("node")
         .ok_or_else(|| ServiceError::new("the node's certificate is missing"))?;
     let clients = tls::ClientCertificate::Asked;
-    let server =
-        tls::server_config(credential, &context.trust, clients).map_err(ServiceError::new)?;
+    let server = Revocation::of(&context)
+        .server_config(credential, &context.trust, clients)
+        .map_err(ServiceError::new)?;
     let server = tls::server_telling_keys(&server, &context.spans);
     let site = Arc::new(Site {
         node: context.node.clone(),

@@ -14,6 +14,7 @@ use super::serve::serve;
 use super::setup::{LISTENER, PEERS, PORT};
 use super::store::{Entry, LONGEST_VALUE, Merged, State, Store};
 use super::token::{Key, Token};
+use crate::revocation::Revocation;
 use crate::tls;
 
 /// Most entries that a member keeps.
@@ -81,10 +82,13 @@ impl TokenCache {
             .credentials
             .get("node")
             .ok_or_else(|| ServiceError::new("the node's certificate is missing"))?;
-        let mut server = tls::server_config(own, &context.trust, tls::ClientCertificate::Asked)
+        let revocation = Revocation::of(context);
+        let mut server = revocation
+            .server_config(own, &context.trust, tls::ClientCertificate::Asked)
             .map_err(ServiceError::new)?;
-        let mut client =
-            tls::client_config(&context.trust, Some(own)).map_err(ServiceError::new)?;
+        let mut client = revocation
+            .client_config(&context.trust, Some(own))
+            .map_err(ServiceError::new)?;
         Arc::make_mut(&mut server).alpn_protocols.clear();
         Arc::make_mut(&mut client).alpn_protocols.clear();
         let server = tls::server_telling_keys(&server, &context.spans);

@@ -34,6 +34,7 @@ use tokio::task::JoinSet;
 
 use crate::http::standing::{self, Line, Standing};
 use crate::http::{accept, body, dial};
+use crate::revocation::Revocation;
 use crate::tls;
 use crate::wopi::Reach;
 use settings::Settings;
@@ -94,7 +95,9 @@ async fn run(mut context: Context) -> Result<(), ServiceError> {
         tls::server_config(credential, &context.trust, clients).map_err(ServiceError::new)?;
     let server = tls::server_telling_keys(&server, &context.spans);
     let own = context.credentials.get("node").map(Arc::as_ref);
-    let client = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
+    let client = Revocation::of(&context)
+        .client_config(&context.trust, own)
+        .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
     let reach = Reach::new(client, settings.places.clone());
     let site = Arc::new(site::Site::new(&context.node, settings, secret, reach));

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use hyper::header::{CACHE_CONTROL, ETAG, HOST, HeaderMap, HeaderValue, IF_NONE_MATCH};
 use hyper::{Request, StatusCode, Uri};
-use lab_core::service::Credential;
+use lab_core::observe::{Deed, Tuple};
+use lab_core::service::{Credential, Spans};
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -64,13 +65,13 @@ impl Source {
     }
 
     /// Asks for the list.
-    pub async fn fetch(&mut self) -> Result<Fetched, String> {
-        tokio::time::timeout(PATIENCE, self.ask())
+    pub async fn fetch(&mut self, spans: Option<&Spans>) -> Result<Fetched, String> {
+        tokio::time::timeout(PATIENCE, self.ask(spans))
             .await
             .map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
     }
 
-    async fn ask(&mut self) -> Result<Fetched, String> {
+    async fn ask(&mut self, spans: Option<&Spans>) -> Result<Fetched, String> {
         let address: IpAddr = match self.host.parse() {
             Ok(address) => address,
             Err(_) => resolver::address(&self.host)
@@ -78,9 +79,15 @@ impl Source {
                 .map_err(|error| error.to_string())?,
         };
         let text = |error: dial::DialError| error.to_string();
-        let stream = dial::tcp(SocketAddr::new(address, self.port))
-            .await
-            .map_err(text)?;
+        let to = SocketAddr::new(address, self.port);
+        // It is nobody's request: those who watch are told so before its first packet.
+        let announce = |from| {
+            if let Some(spans) = spans {
+                let of = self.url.clone();
+                spans.tell(Tuple::tcp(from, to), || Deed::Check { of });
+            }
+        };
+        let stream = dial::tcp_announced(to, announce).await.map_err(text)?;
         let mut request = Request::get(&self.path).header(HOST, &self.host);
         if let Some((_, Some(tag))) = &self.last {
             request = request.header(IF_NONE_MATCH, tag);

@@ -24,7 +24,7 @@ pub use list::{List, ListError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lab_core::service::{Context, Credential};
+use lab_core::service::{Context, Credential, Spans};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ServerConfig};
 use tokio::sync::{Notify, watch};
@@ -67,16 +67,22 @@ impl Revocation {
     /// revoked. To be called in a runtime of tokio.
     pub fn of(context: &Context) -> Self {
         let own = context.credentials.get("node");
-        own.map_or_else(Self::unchecked, |own| Self::of_credential(own))
+        own.map_or_else(Self::unchecked, |own| {
+            Self::fetched(own, Some(&context.spans))
+        })
     }
 
     /// The same, of a certificate of the lab's CA.
     pub fn of_credential(own: &Credential) -> Self {
+        Self::fetched(own, None)
+    }
+
+    fn fetched(own: &Credential, spans: Option<&Spans>) -> Self {
         let Some(source) = Source::of(own) else {
             return Self::unchecked();
         };
         let state = State::new();
-        let task = tokio::spawn(keep(Arc::clone(&state), source));
+        let task = tokio::spawn(keep(Arc::clone(&state), source, spans.cloned()));
         Self(Arc::new(Known {
             keeping: Some(Keeping(task.abort_handle())),
             state,
@@ -181,12 +187,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Fetches whenever it is wanted.
-async fn keep(state: Arc<State>, mut source: Source) {
+async fn keep(state: Arc<State>, mut source: Source, spans: Option<Spans>) {
     let mut wait = BACK_OFF.0;
     let mut told = false;
     state.wanted.notified().await;
     loop {
-        match source.fetch().await {
+        match source.fetch(spans.as_ref()).await {
             Ok(fetched) => {
                 if let Some(list) = fetched.list {
                     state.replace(list);

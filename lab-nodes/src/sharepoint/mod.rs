@@ -49,6 +49,7 @@ use crate::distributed_cache::TokenCache;
 use crate::http::standing::{self, Line, Standing};
 use crate::http::{accept, body, dial};
 use crate::login::Guard;
+use crate::revocation::Revocation;
 use crate::sql_client::Pool;
 use crate::tls;
 use crate::ws_federation::RelyingParty;
@@ -156,7 +157,9 @@ fn farm(
     credential: &lab_core::service::Credential,
 ) -> Result<Farm, ServiceError> {
     let own = context.credentials.get("node").map(Arc::as_ref);
-    let client = tls::client_config(&context.trust, own).map_err(ServiceError::new)?;
+    let client = Revocation::of(context)
+        .client_config(&context.trust, own)
+        .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
     let secret = |name: &str| {
         let secret = context.secrets.get(name);

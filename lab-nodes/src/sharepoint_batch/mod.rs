@@ -34,6 +34,7 @@ use crate::application_tier::{
 };
 use crate::http::body::Body;
 use crate::http::page;
+use crate::revocation::Revocation;
 use crate::sql_client::{Pool, SqlError};
 use crate::tls;
 
@@ -157,7 +158,9 @@ impl Service for SharePointBatch {
 async fn run(context: Context) -> Result<(), ServiceError> {
     let settings: Settings =
         serde_json::from_value(context.settings.borrow().clone()).map_err(ServiceError::new)?;
-    let client = tls::client_config(&context.trust, None).map_err(ServiceError::new)?;
+    let client = Revocation::of(&context)
+        .client_config(&context.trust, None)
+        .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
     let pool = settings.database(CONFIGURATION).and_then(|source| {
         let secret = context.secrets.get(&source.secret())?;

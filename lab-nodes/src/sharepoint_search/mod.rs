@@ -32,6 +32,7 @@ use crate::application_tier::{
 };
 use crate::http::body::Body;
 use crate::http::page;
+use crate::revocation::Revocation;
 use crate::sql_client::{Pool, SqlError};
 use crate::tls;
 use index::Index;
@@ -123,7 +124,9 @@ impl Service for SharePointSearch {
 async fn run(context: Context) -> Result<(), ServiceError> {
     let settings: Settings =
         serde_json::from_value(context.settings.borrow().clone()).map_err(ServiceError::new)?;
-    let client = tls::client_config(&context.trust, None).map_err(ServiceError::new)?;
+    let client = Revocation::of(&context)
+        .client_config(&context.trust, None)
+        .map_err(ServiceError::new)?;
     let client = tls::client_telling_keys(&client, &context.spans);
     let pool = |database: &str| {
         let source = settings.database(database)?;
