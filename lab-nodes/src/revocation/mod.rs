@@ -6,12 +6,12 @@
 //!   sessions that are resumed.
 //!
 //! The list is fetched in the background when a certificate is verified for the first time, and
-//! again when one is verified and the list is older than its server says it is to be kept
-//! (`Cache-Control: max-age`). A verification never waits for it. It fails softly, as browsers do:
-//! as long as no list was had, everything that chains to the lab's root is good, and when the
-//! authority is out of reach the last list is used, however old. What a list once revoked stays so
-//! until a newer list says otherwise. When a list comes that revokes something else than the one
-//! before it, sessions are resumed no more, and who keeps connections open learns it from
+//! again when one is verified, or a session resumed, and the list is older than its server says it
+//! is to be kept (`Cache-Control: max-age`). A verification never waits for it. It fails softly, as
+//! browsers do: as long as no list was had, everything that chains to the lab's root is good, and
+//! when the authority is out of reach the last list is used, however old. What a list once revoked
+//! stays so until a newer list says otherwise. When a list comes that revokes something else than
+//! the one before it, sessions are resumed no more, and who keeps connections open learns it from
 //! [`Revocation::version`].
 
 mod fetch;
@@ -100,15 +100,17 @@ impl Revocation {
     /// Whether a certificate, whose chain was verified, is on the list that is known by now. Asking
     /// has the list fetched where it is not there or no longer fresh.
     pub fn is_revoked(&self, certificate: &CertificateDer<'_>) -> bool {
-        if self.0.keeping.is_none() {
-            return false;
-        }
-        let fresh = *lock(&self.0.state.fresh);
-        if fresh.is_none_or(|until| until <= Instant::now()) {
-            self.0.state.wanted.notify_one();
-        }
+        self.refresh();
         let list = lock(&self.0.state.list).clone();
         list.is_some_and(|list| list.revokes(certificate))
+    }
+
+    /// Has the list fetched where it is not there or no longer fresh.
+    fn refresh(&self) {
+        let fresh = *lock(&self.0.state.fresh);
+        if self.0.keeping.is_some() && fresh.is_none_or(|until| until <= Instant::now()) {
+            self.0.state.wanted.notify_one();
+        }
     }
 
     /// Changes when a list came that revokes something else than the one before.

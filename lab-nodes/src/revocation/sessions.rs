@@ -32,6 +32,7 @@ pub(super) fn of_server(revocation: &Revocation) -> Arc<dyn StoresServerSessions
 
 /// A store that is replaced by an empty one when another version of the list came.
 struct Sessions<S> {
+    revocation: Revocation,
     version: watch::Receiver<u64>,
     empty: fn() -> Arc<S>,
     store: Mutex<(u64, Arc<S>)>,
@@ -42,13 +43,16 @@ impl<S> Sessions<S> {
         let version = revocation.version();
         let now = *version.borrow();
         Self {
+            revocation: revocation.clone(),
             version,
             empty,
             store: Mutex::new((now, empty())),
         }
     }
 
+    /// Who resumes sessions verifies nothing: it has to ask for the list itself.
     fn now(&self) -> Arc<S> {
+        self.revocation.refresh();
         let version = *self.version.borrow();
         let mut store = lock(&self.store);
         if store.0 != version {
@@ -125,5 +129,34 @@ impl StoresServerSessions for Server {
 
     fn can_cache(&self) -> bool {
         self.0.now().can_cache()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use rustls::server::{ServerSessionMemoryCache, StoresServerSessions};
+    use tokio::time::{Duration, Instant};
+
+    use super::{Server, Sessions};
+    use crate::revocation::{Keeping, Known, Revocation, State, lock};
+
+    #[tokio::test]
+    async fn a_session_that_is_resumed_has_the_list_fetched_once_it_is_old() {
+        let state = State::new();
+        let task = tokio::spawn(async {});
+        let revocation = Revocation(std::sync::Arc::new(Known {
+            keeping: Some(Keeping(task.abort_handle())),
+            state: state.clone(),
+        }));
+        let sessions = Server(Sessions::new(&revocation, || {
+            ServerSessionMemoryCache::new(1)
+        }));
+        *lock(&state.fresh) = Some(Instant::now() + Duration::from_secs(60));
+        sessions.get(b"a session");
+        assert!(state.wanted.notified().now_or_never().is_none());
+        *lock(&state.fresh) = Some(Instant::now());
+        sessions.get(b"a session");
+        assert!(state.wanted.notified().now_or_never().is_some());
     }
 }

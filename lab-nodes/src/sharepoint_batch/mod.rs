@@ -27,7 +27,7 @@ use lab_core::service::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::application_tier::{
     self, Asked, CONFIGURATION, Settings, Tier, TierError, Work, json, serve,
@@ -170,6 +170,7 @@ async fn run(context: Context) -> Result<(), ServiceError> {
     let batch = Arc::new(Batch {
         pool: Arc::new(pool),
         wanted: Arc::new(Notify::new()),
+        prepared: OnceCell::new(),
     });
     let mut workers = tokio::task::JoinSet::new();
     workers.spawn(worker::work(
@@ -184,9 +185,18 @@ struct Batch {
     pool: Arc<Pool>,
     /// Wakes this node's worker.
     wanted: Arc<Notify>,
+    prepared: OnceCell<()>,
 }
 
 impl Batch {
+    /// The database, with its tables in it: the first question may come before this node's worker
+    /// got so far.
+    async fn database(&self) -> Result<&Pool, SqlError> {
+        let prepare = || jobs::prepare(&self.pool);
+        self.prepared.get_or_try_init(prepare).await?;
+        Ok(&self.pool)
+    }
+
     async fn take(&self, asked: &Asked<'_>) -> Result<Response<Body>, SqlError> {
         let refuse = |text: String| Ok(page::line(StatusCode::BAD_REQUEST, &text));
         let job: NewJob = match serde_json::from_slice(asked.body) {
@@ -199,14 +209,14 @@ impl Batch {
         if (job.documents.iter()).any(|one| BASE64.decode(one.content.as_bytes()).is_err()) {
             return refuse("The content of a document is no Base64.".to_owned());
         }
-        let id = jobs::add(&self.pool, asked.conversation, &job).await?;
+        let id = jobs::add(self.database().await?, asked.conversation, &job).await?;
         self.wanted.notify_one();
         Ok(json(StatusCode::ACCEPTED, &Number { id }))
     }
 
     async fn tell(&self, asked: &Asked<'_>, id: &str) -> Result<Response<Body>, SqlError> {
         let job = match id.parse() {
-            Ok(id) => jobs::find(&self.pool, asked.conversation, id).await?,
+            Ok(id) => jobs::find(self.database().await?, asked.conversation, id).await?,
             Err(_) => None,
         };
         Ok(match job {
