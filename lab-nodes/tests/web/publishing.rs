@@ -116,3 +116,16 @@ async fn a_member_with_another_name_or_authority_gets_nothing() {
         device.running.reported("vip", &[("fe1", "down")]).await;
     }
 }
+
+#[tokio::test]
+async fn a_member_that_refuses_a_body_before_it_was_sent_is_heard() {
+    let stage = Stage::start(json!("none")).await;
+    let long = stage.authority.root_file().with_file_name("long");
+    std::fs::write(&long, vec![b'x'; 32 << 20]).unwrap();
+    let long = format!("@{}", long.display());
+    for _ in 0..4 {
+        let answer = stage.get(&["--data-binary", &long, "-H", "Expect:"]).await;
+        assert_eq!(answer.status, 413, "{}", answer.body);
+        assert!(answer.body.contains("longer than"), "{}", answer.body);
+    }
+}
