@@ -71,6 +71,7 @@ pub static LABS: &[Embedded] = &[
             "flows/f16-inside-exchange.yaml",
             "flows/f17-cloud-mail.yaml",
             "flows/f18-batch.yaml",
+            "flows/f18-edit-in-a-browser.yaml",
             "flows/f18-databases.yaml",
             "flows/f18-inside-the-farm.yaml",
             "flows/f18-office-web-apps.yaml",
