@@ -91,6 +91,7 @@ pub static LABS: &[Embedded] = &[
             "flows/member-dies.yaml",
             "flows/member-drained.yaml",
             "flows/names-of-users.yaml",
+            "flows/names-of-users-signed-in.yaml",
             "flows/revocation-published.yaml",
             "flows/tier-missing.yaml",
             "flows/trust.yaml",
