@@ -4,8 +4,11 @@
 
 #[path = "directory.rs"]
 mod directory;
+#[path = "sharepoint.rs"]
+mod sharepoint;
 
 pub use directory::ldap;
+pub use sharepoint::{dav, rest, upload};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -64,6 +64,13 @@ fn messages_of_ntlm_never_panic() {
 }
 
 #[test]
+fn what_clients_of_sharepoint_write_never_panics() {
+    replay(&["fuzz/corpus/dav"], targets::dav);
+    replay(&["fuzz/corpus/rest"], targets::rest);
+    replay(&["fuzz/corpus/upload"], targets::upload);
+}
+
+#[test]
 fn pages_with_forms_never_panic() {
     replay(&["fuzz/corpus/form"], targets::form);
 }

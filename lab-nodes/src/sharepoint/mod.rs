@@ -29,6 +29,7 @@ mod settings;
 mod setup;
 mod sign_in;
 mod site;
+pub mod syntax;
 mod tried;
 
 use std::net::SocketAddr;
