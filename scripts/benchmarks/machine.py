@@ -92,24 +92,32 @@ class Lab:
     def processes(self):
         """All processes of the lab, by their numbers on the host."""
         folder = os.environ.get("XDG_RUNTIME_DIR", f"/tmp/tierlab-{os.geteuid()}")
-        places = ["/run/tierlab", f"{folder}/tierlab", f"/tmp/tierlab-{os.geteuid()}"]
+        places = [f"{folder}/tierlab", "/run/tierlab", f"/tmp/tierlab-{os.geteuid()}"]
         lock = next(path for place in places
                     if (path := pathlib.Path(place) / f"{self.name}.lock").exists())
         found, todo = [], [int(lock.read_text())]
         while todo:
             pid = todo.pop()
+            try:
+                children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+            except FileNotFoundError:  # it has just ended
+                continue
             found.append(pid)
-            todo += map(int, pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+            todo += map(int, children.split())
         return found
+
+    def pss_of_each(self):
+        """(name, proportional set size in kB) of each process."""
+        for pid in self.processes():
+            place = pathlib.Path(f"/proc/{pid}")
+            name = place.joinpath("comm").read_text().rstrip()
+            for line in place.joinpath("smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    yield name, int(line.split()[1])
 
     def pss(self):
         """Proportional set size of all processes, kB."""
-        total = 0
-        for pid in self.processes():
-            for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-                if line.startswith("Pss:"):
-                    total += int(line.split()[1])
-        return total
+        return sum(kilobytes for _, kilobytes in self.pss_of_each())
 
     def cpu(self):
         """Processor time of all processes so far, seconds."""
