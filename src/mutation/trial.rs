@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lab_core::check::Lab;
 use lab_core::mutate::{Fate, Mutated, Mutation, Report, explanation, mutations};
@@ -23,6 +23,8 @@ const LONGEST: usize = 400;
 /// How many scenarios are tried, the likeliest first, where a mutation changes nothing but which rule
 /// decides.
 const ENOUGH: usize = 10;
+/// A scenario that fails sooner is run once more.
+const HASTY: Duration = Duration::from_secs(10);
 
 /// The mutations of one lab, tried.
 pub struct Trial<'a> {
@@ -222,9 +224,10 @@ impl Trial<'_> {
                 }
             };
             let run = || perform(scenario, title.clone(), Choice::default(), &stage, &emit);
-            // What fails but once is the work of a busy machine, not of the change.
+            // What fails but once, and at once, is the work of a busy machine, not of the change.
+            let began = Instant::now();
             let outcome = match run() {
-                Outcome::Failed if !self.interrupt.is_set() => {
+                Outcome::Failed if began.elapsed() < HASTY && !self.interrupt.is_set() => {
                     lock(&why).take();
                     run()
                 }
