@@ -106,6 +106,8 @@ pub static LABS: &[Embedded] = &[
             "refused/f07-wrong-password.yaml",
             "refused/f08-individual-partner-exchange.yaml",
             "refused/gateway-drops.yaml",
+            "refused/gateway-drops-beside.yaml",
+            "refused/gateway-drops-beside-udp.yaml",
             "refused/host.yaml",
             "refused/icmp.yaml",
             "refused/kerberos-locked.yaml",

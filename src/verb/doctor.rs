@@ -6,6 +6,7 @@ use clap::Args;
 use lab_core::kernel::cgroup::Cgroup;
 use lab_core::kernel::facility::{Facility, State, survey};
 use lab_core::kernel::identity::Identity;
+use lab_core::kernel::neighbour_table::neighbour_table;
 use serde_json::json;
 
 use crate::output::{Colour, Failure, Screen, Table};
@@ -37,6 +38,7 @@ impl Doctor {
                 "facilities": facilities.iter().map(as_json).collect::<Vec<_>>(),
                 "users": users,
                 "limits": limits(),
+                "neighbours": neighbours(),
             }))?;
         } else {
             screen.print(&as_text(&facilities, users, screen))?;
@@ -83,8 +85,32 @@ fn as_text(facilities: &[Facility], users: &str, screen: &Screen) -> String {
             (reason.to_owned(), paint.colour(colour, reason)),
         ]);
     }
-    let limits = limits();
-    format!("{}\nusers: {users}\nlimits: {limits}\n", table.render())
+    let (limits, neighbours) = (limits(), neighbours());
+    format!(
+        "{}\nusers: {users}\nlimits: {limits}\nneighbours: {neighbours}\n",
+        table.render()
+    )
+}
+
+/// How many more labs the table of neighbours has room for, in words.
+fn neighbours() -> String {
+    let table = match neighbour_table() {
+        Ok(table) => table,
+        Err(error) => return format!("how full the host's table is can't be read: {error}"),
+    };
+    let mut text = format!(
+        "{} of {} in the table that all labs of this host share",
+        table.entries, table.most
+    );
+    if table.refused > 0 || table.entries >= table.most / 4 * 3 {
+        text.push_str(&format!(
+            "; {} found no room since the host started, and nobody answers them then. As root, \
+             `sysctl net.ipv4.neigh.default.gc_thresh3={}` makes more",
+            table.refused,
+            table.most.saturating_mul(8)
+        ));
+    }
+    text
 }
 
 fn limits() -> &'static str {

@@ -11,6 +11,7 @@ pub mod identity;
 pub mod interrupt;
 pub mod link_news;
 pub mod mount;
+pub mod neighbour_table;
 pub mod netns;
 pub mod network;
 pub mod nft;
