@@ -44,6 +44,7 @@ pub static LABS: &[Embedded] = &[
             "flows/core-lets-pass-names.yaml",
             "flows/core-lets-pass-refused.yaml",
             "flows/core-lets-pass.yaml",
+            "flows/core-lets-pass-udp.yaml",
             "flows/dns-backwards.yaml",
             "flows/dns-inside.yaml",
             "flows/dns-lync.yaml",
