@@ -6,6 +6,7 @@ pub mod application_tier;
 pub mod balancer;
 pub mod certificate_services;
 pub mod client;
+pub mod client_access;
 pub mod der;
 pub mod directory;
 pub mod distributed_cache;
