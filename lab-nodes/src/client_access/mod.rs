@@ -5,11 +5,13 @@
 //! - [`Logon`]: what the logon page posts to `/owa/auth.owa`;
 //! - [`Sessions`]: the cookies of a forms login, sealed so that every server which shares the
 //!   secret reads them and none keeps anything (B2);
+//! - [`rts`]: control PDUs of RPC over HTTP;
 //! - [`canary`]: what a page has to repeat, so that another site can't make requests in its name.
 
 pub mod canary;
 mod directory;
 mod logon;
+pub mod rts;
 mod session;
 
 pub use directory::{Entrance, VirtualDirectory};
