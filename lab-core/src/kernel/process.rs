@@ -491,7 +491,7 @@ pub fn wait_signal_for(
     limit: std::time::Duration,
 ) -> Option<i32> {
     let limit = libc::timespec {
-        tv_sec: limit.as_secs() as libc::time_t,
+        tv_sec: limit.as_secs() as _,
         tv_nsec: libc::c_long::from(limit.subsec_nanos()),
     };
     // SAFETY: a null siginfo is allowed; the set and the limit outlive the call.
